@@ -1,0 +1,169 @@
+"""The gate between sampling and forecasting, and what the data can tell of each parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_scaling.layout import Prepared
+
+MOST_RHAT = 1.01
+LEAST_ESS = 400.0
+LEAST_BFMI = 0.3
+
+#: A parameter whose posterior keeps more than this share of the prior's standard deviation is the prior's.
+PRIOR_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Convergence of one posterior.
+
+    Parameters
+    ----------
+    rhat : float
+        Largest rank-normalised split R-hat over all latents.
+    ess_bulk, ess_tail : float
+        Smallest effective sample sizes.
+    divergences : int
+        Divergent transitions after warm-up.
+    bfmi : float
+        Smallest Bayesian fraction of missing information over chains.
+    tree_depth_hits : int
+        Draws that used the whole tree depth.
+    chains, draws : int
+    restarted : int
+        Chains that were started anew because their start was dead.
+    interrupted : bool
+        Whether the user stopped the sampler early.
+    problems : tuple of str
+        What failed, each with what to do; empty when the posterior may be used.
+    """
+
+    rhat: float
+    ess_bulk: float
+    ess_tail: float
+    divergences: int
+    bfmi: float
+    tree_depth_hits: int
+    chains: int
+    draws: int
+    restarted: int
+    interrupted: bool
+    problems: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the posterior may be used for forecasts."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        head = (
+            f"R-hat {self.rhat:.4f}, ESS bulk {self.ess_bulk:.0f} tail {self.ess_tail:.0f}, "
+            f"{self.divergences} divergences, BFMI {self.bfmi:.2f}, {self.chains} x {self.draws} draws"
+        )
+        return "\n".join([("passed: " if self.passed else "FAILED: ") + head, *("  " + p for p in self.problems)])
+
+
+def diagnose(
+    latents: np.ndarray,
+    statistics: Mapping[str, np.ndarray],
+    *,
+    max_tree_depth: int = 10,
+    restarted: int = 0,
+    interrupted: bool = False,
+) -> Diagnostics:
+    """Judge a set of draws.
+
+    Parameters
+    ----------
+    latents : array, shape (chains, draws, d)
+    statistics : mapping
+        ``diverging``, ``energy`` and ``n_steps``, shape (chains, draws).
+
+    References
+    ----------
+    Vehtari et al. (2021), "Rank-normalization, folding, and localization: an improved R-hat".
+    """
+    from arviz_stats.base import array_stats  # heavy import, needed only here
+
+    chains, draws, _ = latents.shape
+    finite = np.isfinite(latents).all()
+    if not finite or draws < 8:
+        rhat, bulk, tail = np.inf, 0.0, 0.0
+    else:
+        rhat = float(np.nanmax(array_stats.rhat(latents, chain_axis=0, draw_axis=1))) if chains > 1 else np.nan
+        bulk = float(np.nanmin(array_stats.ess(latents, chain_axis=0, draw_axis=1, method="bulk")))
+        tail = float(np.nanmin(array_stats.ess(latents, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))))
+    energy = statistics["energy"]
+    bfmi = float(np.min(np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.maximum(energy.var(axis=1), 1e-300)))
+    divergences = int(statistics["diverging"].sum())
+    hits = int((statistics["n_steps"] >= 2**max_tree_depth - 1).sum())
+    problems = []
+    if not rhat <= MOST_RHAT and chains > 1:
+        problems.append(
+            f"R-hat {rhat:.3f} > {MOST_RHAT}: the chains disagree. Sample longer (warmup=1000, draws=2000); if it "
+            "stays, the law has more than one explanation of these runs: see the identifiability report."
+        )
+    if min(bulk, tail) < LEAST_ESS:
+        problems.append(
+            f"effective sample size {min(bulk, tail):.0f} < {LEAST_ESS:.0f}: tail quantiles are not reliable. "
+            "Sample longer (draws=4000)."
+        )
+    if divergences:
+        problems.append(
+            f"{divergences} divergent transitions: part of the posterior was not explored. "
+            "Raise target_accept to 0.95, or tighten the priors that the data do not decide."
+        )
+    if bfmi < LEAST_BFMI:
+        problems.append(f"BFMI {bfmi:.2f} < {LEAST_BFMI}: heavy tails in the energy. Sample longer or tighten priors.")
+    if interrupted:
+        problems.append(f"interrupted: {draws} draws per chain were kept.")
+    return Diagnostics(
+        rhat, bulk, tail, divergences, bfmi, hits, chains, draws, restarted, interrupted, tuple(problems)
+    )
+
+
+def identifiability(prepared: Prepared) -> tuple[str, ...]:
+    """What these runs cannot decide, told before sampling.
+
+    Fewer runs than parameters, fewer than three distinct scales, inputs that move together (a fixed ratio of
+    tokens to parameters, say), and responses that stay far above any floor.
+    """
+    law, measured, found = prepared.law, prepared.measured, []
+    runs = len(np.unique(measured.run))
+    if runs < len(law.parameters):
+        found.append(
+            f"{runs} runs for {len(law.parameters)} parameters of {law.name}: the priors decide what the runs do not"
+        )
+    logs = {i.name: np.log(measured.inputs[i.name]) for i in law.inputs if i.kind == "positive"}
+    for name, values in logs.items():
+        distinct = len(np.unique(np.round(values, 3)))
+        if distinct < 3:
+            found.append(
+                f"only {distinct} distinct value{'s' * (distinct > 1)} of {name}: "
+                f"what depends on {name} comes from the prior"
+            )
+    names = [name for name, values in logs.items() if values.std() > 1e-3]
+    for k, first in enumerate(names):
+        for second in names[k + 1 :]:
+            r = float(np.corrcoef(logs[first], logs[second])[0, 1])
+            if abs(r) > 0.995:
+                found.append(
+                    f"{first} and {second} move together (correlation of logs {r:.4f}): "
+                    "their exponents and amplitudes cannot be told apart"
+                )
+    if law.floor and law.predicts.link == "log":
+        reach = float(measured.response.max() / measured.response.min())
+        if reach < 1.3:
+            found.append(
+                f"the response varies only by a factor {reach:.2f}: the floor {law.floor} is mostly the prior's"
+            )
+    return tuple(found)
+
+
+def prior_shares(prior_sd: Mapping[str, float], posterior_sd: Mapping[str, float]) -> dict[str, float]:
+    """Share of the prior's standard deviation (unconstrained scale) that is left in the posterior."""
+    return {name: posterior_sd[name] / prior_sd[name] for name in posterior_sd if prior_sd.get(name, 0) > 0}

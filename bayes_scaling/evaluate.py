@@ -1,0 +1,111 @@
+"""What follows from a draw of the latents: parameters, predictions, log likelihood, replicated data.
+
+One compiled program evaluates a block of draws of any table of the same shape.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+from numpyro import handlers
+
+from bayes_scaling.layout import Data, Shape
+from bayes_scaling.observe import ClusteredStudentT
+from bayes_scaling.sample import cast, prior_draw, pack, reparametrised, signature, unpack, use_cache
+
+#: Draws per call of the compiled program.
+BLOCK = 250
+
+#: Named quantities of one draw that are kept; sites that a model lacks are left out.
+KEPT = (
+    "theta",
+    "location",
+    "spread",
+    "seed",
+    "misfit",
+    "seed_tail",
+    "checkpoint_sd",
+    "checkpoint_correlation",
+    "overdispersion",
+    "structure_scale",
+    "structure_family",
+    "correlation_factor",
+)
+
+
+def evaluate(shape: Shape, data: Data, latents: np.ndarray, *, seed: int = 0, rows: bool = True) -> dict[str, Any]:
+    """Quantities of every draw.
+
+    Parameters
+    ----------
+    shape, data : Shape, Data
+    latents : array, shape (draws, d)
+    seed : int
+        For the replicated data.
+    rows : bool
+        Whether to return what has a row dimension (``eta``, ``log_likelihood``, ``replicated``).
+
+    Returns
+    -------
+    dict of str to array
+        First dimension draws. ``replicated`` is on the link scale, or counts.
+    """
+    use_cache()
+    total = len(latents)
+    padded = np.concatenate([latents, np.repeat(latents[-1:], -total % BLOCK, axis=0)])
+    with jax.enable_x64(True):
+        data = jax.tree.map(jnp.asarray, cast(data, "float64"))
+        run = _program(shape, signature(data), rows)
+        keys = jax.random.split(jax.random.key(seed), len(padded))
+        parts = [
+            jax.tree.map(np.asarray, run(data, padded[at : at + BLOCK].astype(np.float64), keys[at : at + BLOCK]))
+            for at in range(0, len(padded), BLOCK)
+        ]
+    return {name: np.concatenate([part[name] for part in parts])[:total] for name in parts[0]}
+
+
+def prior_latents(shape: Shape, data: Data, draws: int, seed: int = 0) -> np.ndarray:
+    """Latents drawn from the prior, shape (draws, d)."""
+    with jax.enable_x64(True):
+        data = jax.tree.map(jnp.asarray, cast(data, "float64"))
+        keys = jax.random.split(jax.random.key(seed), draws)
+        return np.asarray(_prior(shape, signature(data), draws)(data, keys))
+
+
+@lru_cache(maxsize=128)
+def _prior(shape: Shape, _: tuple[Any, ...], draws: int) -> Any:
+    return jax.jit(jax.vmap(lambda data, key: pack(prior_draw(shape, data, key), shape, data), in_axes=(None, 0)))
+
+
+@lru_cache(maxsize=256)
+def _program(shape: Shape, _: tuple[Any, ...], rows: bool) -> Any:
+    def one(data: Data, z: Any, key: Any) -> dict[str, Any]:
+        transforms = {
+            name: dist.biject_to(site["fn"].support)
+            for name, site in _prior_trace(shape, data).items()
+            if site["type"] == "sample" and not site["is_observed"]
+        }
+        values = {name: transforms[name](value) for name, value in unpack(z, shape, data).items()}
+        trace = handlers.trace(handlers.substitute(reparametrised, data=values)).get_trace(shape, data)
+        out = {name: trace[name]["value"] for name in KEPT if name in trace}
+        if rows:
+            likelihood = trace[shape.response]["fn"]
+            grouped = isinstance(likelihood, ClusteredStudentT)
+            observed = data.response
+            out["eta"] = trace["eta"]["value"]
+            out["log_likelihood"] = (
+                likelihood.pointwise(observed) if grouped else likelihood.log_prob(observed)
+            )
+            out["replicated"] = likelihood.sample(key)
+        return out
+
+    return jax.jit(lambda data, z, keys: jax.lax.map(lambda item: one(data, *item), (z, keys), batch_size=25))
+
+
+def _prior_trace(shape: Shape, data: Data) -> dict[str, Any]:
+    return handlers.trace(handlers.seed(reparametrised, jax.random.key(0))).get_trace(shape, data)

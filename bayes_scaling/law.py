@@ -1,0 +1,404 @@
+"""What a scaling law is: plain frozen records, with no data and no sampling in them.
+
+A law is a pure function of one run together with a table of what its symbols mean. Everything else
+(hierarchy, priors, forecasts, pictures, documentation, contract tests) follows from that declaration.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from statistics import NormalDist
+from types import MappingProxyType
+from typing import Any, Literal
+
+import jax.numpy as jnp
+
+Support = Literal["positive", "real", "unit"]
+Pool = Literal["shared", "tight", "partial", "separate"]
+Link = Literal["log", "identity", "logit", "loglog"]
+Noise = Literal["student", "beta_binomial"]
+Values = Mapping[str, float]
+
+#: Two-sided 90 % point of the unit normal: a prior interval spans ``2 * Z90`` standard deviations.
+Z90 = NormalDist().inv_cdf(0.95)
+
+#: Scale of the half-normal prior on the spread between families, in unconstrained units (laws/3, 11a).
+POOL_SCALE: Mapping[Pool, float] = MappingProxyType({"tight": 0.15, "partial": 0.5})
+
+#: Unconstrained -> constrained, and back, for each support. Both take and return JAX arrays.
+TO_SUPPORT: Mapping[Support, Callable[[Any], Any]] = MappingProxyType(
+    {"positive": jnp.exp, "real": lambda u: u, "unit": lambda u: 1 / (1 + jnp.exp(-u))}
+)
+_FROM_SUPPORT: Mapping[Support, Callable[[float], float]] = MappingProxyType(
+    {"positive": math.log, "real": float, "unit": lambda p: math.log(p / (1 - p))}
+)
+_SUPPORT_RANGE: Mapping[Support, tuple[float, float]] = MappingProxyType(
+    {"positive": (0.0, math.inf), "real": (-math.inf, math.inf), "unit": (0.0, 1.0)}
+)
+
+
+class LawError(ValueError):
+    """A law is declared or asked for wrongly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input of a law, measured on every run.
+
+    Parameters
+    ----------
+    name : str
+        Column of the table of runs, and positional argument of the law's function.
+    unit : str
+        Unit in which the column is given, for example ``"token"``.
+    meaning : str
+        One short phrase.
+    typical : tuple of float
+        Range over which the law has been used; test inputs and warnings come from it.
+    kind : {"positive", "schedule"}
+        One positive number per run, or one array of values per optimiser step.
+    centre : {"none", "data"}
+        ``"data"`` hands the law ``x / x0`` with ``x0`` the geometric mean over the fitted runs, for laws
+        of an arbitrary quantity that have no natural reference of their own.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    typical: tuple[float, float]
+    kind: Literal["positive", "schedule"] = "positive"
+    centre: Literal["none", "data"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One unknown constant of a law, with a prior that people can read.
+
+    Parameters
+    ----------
+    name : str
+        Keyword argument of the law's function.
+    interval : tuple of float
+        Central 90 % prior interval in the parameter's own units. The prior is normal on the
+        unconstrained scale of ``support`` (log, identity or logit).
+    support : {"positive", "real", "unit"}
+        Values that the parameter may take.
+    pool : {"shared", "tight", "partial", "separate"}
+        How families share it: one value for all; close to a common value; loosely; not at all.
+    unit, meaning : str
+        For tables and documentation.
+
+    Raises
+    ------
+    LawError
+        If the interval is not increasing or leaves the support.
+    """
+
+    name: str
+    interval: tuple[float, float]
+    support: Support = "positive"
+    pool: Pool = "partial"
+    unit: str = "1"
+    meaning: str = ""
+
+    def __post_init__(self) -> None:
+        low, high = self.interval
+        floor, ceiling = _SUPPORT_RANGE[self.support]
+        if not floor < low < high < ceiling:
+            raise LawError(
+                f"parameter {self.name!r}: the 90 % prior interval {self.interval} must increase and lie "
+                f"inside the {self.support} support ({floor:g}, {ceiling:g})"
+            )
+
+    @property
+    def location(self) -> float:
+        """Prior mean on the unconstrained scale."""
+        return (self.unconstrain(self.interval[0]) + self.unconstrain(self.interval[1])) / 2
+
+    @property
+    def scale(self) -> float:
+        """Prior standard deviation on the unconstrained scale."""
+        return (self.unconstrain(self.interval[1]) - self.unconstrain(self.interval[0])) / (2 * Z90)
+
+    def unconstrain(self, value: float) -> float:
+        """Map a value inside the support to the real line."""
+        return _FROM_SUPPORT[self.support](value)
+
+    def constrain(self, value: Any) -> Any:
+        """Map a number or array on the real line into the support."""
+        return TO_SUPPORT[self.support](value)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a law predicts, and how a measured value scatters around it.
+
+    The law's function returns ``g(mean)`` with the link ``g``: ``log`` for positive quantities, ``identity``
+    for real ones, ``logit`` for proportions, and ``loglog``, ``g(p) = log(-log p)``, for success rates.
+
+    Parameters
+    ----------
+    name : str
+        Column of the table of runs.
+    unit : str
+        Unit of that column.
+    link : {"log", "identity", "logit", "loglog"}
+    noise : {"student", "beta_binomial"}
+        Student-t on the link scale, or counts of successes out of ``trials``.
+    trials : str
+        Column with the number of trials, for ``"beta_binomial"``.
+    centre : {"none", "data"}
+        ``"data"``: the law predicts relative to the data, ``g(y) = shift + stretch * law``, where shift is
+        the mean of ``g(y)`` over the fitted runs and stretch its standard deviation (1 for the log link).
+    reference : float
+        Value of the mean at which the seed scale is stated (in the unit; 3 nats for losses).
+    seed : tuple of float
+        90 % prior interval of the seed-level standard deviation on the link scale at ``reference``.
+    seed_slope : tuple of float
+        90 % prior interval of its exponent: ``log sd = log sd_ref + slope * (g(mean) - g(reference))``.
+    misfit : float
+        Scale of the half-normal prior on the standard deviation between configurations.
+    """
+
+    name: str
+    unit: str
+    link: Link = "log"
+    noise: Noise = "student"
+    trials: str = ""
+    centre: Literal["none", "data"] = "none"
+    reference: float = 1.0
+    seed: tuple[float, float] = (1e-3, 2.5e-2)
+    seed_slope: tuple[float, float] = (-0.5, 0.5)
+    misfit: float = 1e-2
+
+
+def loss(unit: str = "nat/token", name: str = "loss") -> Response:
+    """Cross-entropy, log link; noise priors of laws/3, section 11c, for language-model losses."""
+    return Response(
+        name, unit, "log", reference=3.0, seed=(2.7e-4, 5.3e-3), seed_slope=(1.2, 3.8), misfit=5e-3
+    )
+
+
+def positive(name: str = "y", unit: str = "1", centre: Literal["none", "data"] = "data") -> Response:
+    """Any positive quantity (error rate, normalised loss, optimum, ...), log link."""
+    return Response(name, unit, "log", centre=centre)
+
+
+def real(name: str = "y", unit: str = "1", centre: Literal["none", "data"] = "data") -> Response:
+    """Any real quantity, identity link."""
+    return Response(name, unit, "identity", centre=centre, seed=(1e-2, 0.5), misfit=0.1)
+
+
+def successes(name: str = "n_correct", trials: str = "n_samples", link: Link = "loglog") -> Response:
+    """Number of successes out of a known number of trials, beta-binomial."""
+    return Response(name, "count", link, noise="beta_binomial", trials=trials)
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A published or recomputed number that the law must reproduce: ``mean(inputs; values)``."""
+
+    inputs: Mapping[str, Any]
+    value: float
+    values: str | Values
+    tag: Literal["paper", "paper*", "abstract", "computed"] = "computed"
+    rtol: float = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A law that this one becomes, as a testable statement.
+
+    ``translate(inputs, values)`` takes a draw of this law and returns ``(inputs, values)`` of this law in the
+    limit and ``(inputs, values)`` of the other law; their link-scale predictions agree within ``atol``.
+    """
+
+    when: str
+    becomes: str
+    translate: Callable[[dict[str, Any], dict[str, float]], tuple[dict, dict, dict, dict]]
+    atol: float = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A named function of one draw, reported with its own credible interval.
+
+    ``function`` takes the law's parameters by keyword (those that it names) and must be vectorisable.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    unit: str = "1"
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Published coefficients, in this law's own coordinates."""
+
+    values: Values
+    source: str
+    tag: Literal["paper", "paper*", "abstract", "computed", "recalled"] = "paper"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a law comes from."""
+
+    title: str
+    authors: str
+    year: int
+    arxiv: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """A scaling law: a function of one run and the meaning of its symbols.
+
+    Parameters
+    ----------
+    name : str
+        Same as the file name.
+    title : str
+        One line.
+    equation : str
+        The law as printed, in plain text.
+    predictor : callable
+        ``predictor(*inputs, **parameters) -> g(mean)`` for one run, differentiable by JAX.
+    predicts : Response
+    inputs : tuple of Input
+    parameters : tuple of Parameter
+    floor : str
+        Name of the parameter that is the irreducible part of a log-link response; empty if there is none.
+    monotone : mapping
+        Input name -> ``"decreasing"`` or ``"increasing"``, over the whole prior.
+    published, golden, limits, derived, reference
+        See the records of those names.
+    notes : str
+        Corrections to the printed form, conventions, known defects.
+
+    Raises
+    ------
+    LawError
+        If names do not match the function's signature, or a declared name is unknown.
+    """
+
+    name: str
+    title: str
+    equation: str
+    predictor: Callable[..., Any]
+    predicts: Response
+    inputs: tuple[Input, ...]
+    parameters: tuple[Parameter, ...]
+    reference: Reference
+    floor: str = ""
+    monotone: Mapping[str, Literal["decreasing", "increasing"]] = field(default_factory=dict)
+    published: Mapping[str, Published] = field(default_factory=dict)
+    golden: tuple[Golden, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    derived: tuple[Derived, ...] = ()
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        arguments = inspect.signature(self.predictor).parameters.values()
+        positional = [a.name for a in arguments if a.kind is not inspect.Parameter.KEYWORD_ONLY]
+        keywords = [a.name for a in arguments if a.kind is inspect.Parameter.KEYWORD_ONLY]
+        where = f"law {self.name!r}"
+        _same_names(f"{where}: inputs", [i.name for i in self.inputs], positional)
+        _same_names(f"{where}: parameters", [p.name for p in self.parameters], keywords)
+        for label, names, known in (
+            ("floor", [self.floor] if self.floor else [], keywords),
+            ("monotone", list(self.monotone), positional),
+        ):
+            for name in names:
+                if name not in known:
+                    raise LawError(f"{where}: {label} names {name!r}; {nearest(name, known)}")
+        for key, record in self.published.items():
+            _same_names(f"{where}: published {key!r}", list(record.values), keywords)
+
+    def parameter(self, name: str) -> Parameter:
+        """The parameter of that name."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        raise LawError(
+            f"law {self.name!r} has no parameter {name!r}; {nearest(name, [p.name for p in self.parameters])}"
+        )
+
+
+def mean(law: Law, inputs: Mapping[str, Any], values: Values) -> Any:
+    """Expected response of one run, in the response's unit, with data-centred constants at one.
+
+    Parameters
+    ----------
+    law : Law
+    inputs : mapping of str to float or array
+    values : mapping of str to float
+        The law's parameters.
+    """
+    return unlink(law.predicts.link, law.predictor(*(inputs[i.name] for i in law.inputs), **values))
+
+
+def link(name: Link, value: Any) -> Any:
+    """``g(value)``: from the response's scale to the scale on which laws add up."""
+    if name == "log":
+        return jnp.log(value)
+    if name == "logit":
+        return jnp.log(value) - jnp.log1p(-value)
+    if name == "loglog":
+        return jnp.log(-jnp.log(value))
+    return value
+
+
+def unlink(name: Link, value: Any) -> Any:
+    """Inverse of `link`."""
+    if name == "log":
+        return jnp.exp(value)
+    if name == "logit":
+        return 1 / (1 + jnp.exp(-value))
+    if name == "loglog":
+        return jnp.exp(-jnp.exp(value))
+    return value
+
+
+def with_priors(law: Law, intervals: Mapping[str, tuple[float, float]]) -> Law:
+    """The same law with other 90 % prior intervals for the named parameters.
+
+    Raises
+    ------
+    LawError
+        If a name is unknown or an interval does not fit the parameter's support.
+    """
+    for name in intervals:
+        law.parameter(name)
+    changed = tuple(
+        replace(p, interval=tuple(map(float, intervals[p.name]))) if p.name in intervals else p
+        for p in law.parameters
+    )
+    return replace(law, parameters=changed)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of an error message: the nearest known name, and all of them."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    guess = f"did you mean {close[0]!r}? " if close else ""
+    return f"{guess}known: {', '.join(names) or 'none'}"
+
+
+def _same_names(label: str, declared: list[str], expected: list[str]) -> None:
+    missing = [n for n in expected if n not in declared]
+    extra = [n for n in declared if n not in expected]
+    if not missing and not extra:
+        if label.endswith("inputs") and declared != expected:
+            raise LawError(f"{label} are declared as {declared} but the function takes them as {expected}")
+        return
+    hints = "; ".join(nearest(name, expected) for name in extra)
+    raise LawError(
+        f"{label} and the function's signature differ: declared but not in the function {extra}, "
+        f"in the function but not declared {missing}" + (f"; {hints}" if hints else "")
+    )

@@ -1,0 +1,48 @@
+"""Roots of increasing functions, solved inside JAX with exact derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+def increasing_root(function: Callable[[Any], Any], low: Any, high: Any, max_steps: int = 200) -> Any:
+    """The root of a smooth, strictly increasing scalar function inside a bracket.
+
+    Newton's method, safeguarded by bisection. Derivatives with respect to everything that ``function`` closes
+    over come from the implicit function theorem, to any order; the iterations are not differentiated.
+
+    Parameters
+    ----------
+    function : callable
+        Scalar to scalar, differentiable by JAX, with ``function(low) <= 0 <= function(high)``.
+    low, high : float
+        The bracket; it is not differentiated.
+    max_steps : int
+        Bound on the iterations; a dozen are usual.
+    """
+    low, high = (jax.lax.stop_gradient(jnp.asarray(end, dtype=float)) for end in (low, high))
+
+    def solve(f: Callable[[Any], Any], start: Any) -> Any:
+        slope = jax.grad(f)
+        tolerance = 4 * jnp.finfo(start.dtype).eps
+
+        def unfinished(state):
+            _, _, root, step, count = state
+            return (jnp.abs(step) > tolerance * (1 + jnp.abs(root))) & (count < max_steps)
+
+        def refine(state):
+            low, high, root, _, count = state
+            value = f(root)
+            low, high = jnp.where(value < 0, root, low), jnp.where(value > 0, root, high)
+            newton = root - value / slope(root)
+            inside = (newton >= low) & (newton <= high)  # also false for NaN
+            following = jnp.where(inside, newton, (low + high) / 2)
+            return low, high, following, following - root, count + 1
+
+        return jax.lax.while_loop(unfinished, refine, (low, high, start, high - low + 1, 0))[2]
+
+    return jax.lax.custom_root(function, (low + high) / 2, solve, lambda g, y: y / g(jnp.ones_like(y)))

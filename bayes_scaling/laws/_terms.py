@@ -1,0 +1,58 @@
+"""Building blocks that the laws share (terms of laws/3, section 11a)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+#: Reference scales of pretraining laws: near them the ridges (log A, alpha) and (log B, beta) vanish.
+N0 = 5e8
+D0 = 2e10
+
+
+def log_sum_exp(*terms: Any) -> Any:
+    """Log of a sum of positive terms given by their logs."""
+    total = terms[0]
+    for term in terms[1:]:
+        total = jnp.logaddexp(total, term)
+    return total
+
+
+def log_power(amplitude: Any, exponent: Any, ratio: Any) -> Any:
+    """``log(amplitude * ratio**-exponent)``."""
+    return jnp.log(amplitude) - exponent * jnp.log(ratio)
+
+
+def log_norm(k: Any, *terms: Any) -> Any:
+    """Log of ``(sum of term**(1/k))**k`` for positive terms given by their logs; a plain sum at ``k = 1``."""
+    return k * log_sum_exp(*(term / k for term in terms))
+
+
+def log_bounded(value: Any, floor: float = 1e-3) -> Any:
+    """``log(max(value, floor))``, for laws that subtract: far outside the data they could cross zero."""
+    return jnp.log(jnp.maximum(value, floor))
+
+
+def softplus(value: Any) -> Any:
+    """``log(1 + exp(value))``."""
+    return jax.nn.softplus(value)
+
+
+def optimal_params(compute: Any, *, A: Any, alpha: Any, B: Any, beta: Any, k: Any = 1.0) -> Any:
+    """Parameters that minimise the loss at ``compute = 6 N D`` (laws/1, section 1.0).
+
+    For any increasing function of ``(A (N/N0)^-alpha)^(1/k) + (B (D/D0)^-beta)^(1/k)``: additive laws have
+    ``k = 1``. Tokens follow as ``compute / (6 N)``.
+
+    Parameters
+    ----------
+    compute : float or array
+        Training FLOP.
+    A, alpha, B, beta, k : float or array
+        Coordinates of `chinchilla` and `coupled_chinchilla`.
+    """
+    log_ratio = k * (jnp.log(alpha) - jnp.log(beta)) + jnp.log(A) - jnp.log(B)
+    budget = jnp.log(compute / 6) - jnp.log(N0 * D0)
+    return N0 * jnp.exp((log_ratio + beta * budget) / (alpha + beta))

@@ -1,0 +1,54 @@
+"""Best-fit model size against training-set size (Hestness et al. 2017, arXiv:1712.00409)."""
+
+from __future__ import annotations
+
+from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, positive
+from bayes_scaling.laws._terms import log_power
+
+#: Published exponents by domain as 90 % prior intervals for ``with_priors``: 5 % to either side.
+#: The paper gives two values for character models.
+EXPONENTS = {
+    "word_lm": (0.655, 0.725),
+    "word_lm_4_layer_lstm": (0.741, 0.819),
+    "character_lm_lower": (0.741, 0.819),
+    "character_lm_upper": (0.874, 0.966),
+    "imagenet": (0.544, 0.602),
+}
+
+
+def log_mean(samples, *, A, beta):
+    """Natural log of ``A m^beta``."""
+    return log_power(A, -beta, samples)
+
+
+LAW = Law(
+    name="hestness_model_size",
+    title="Model size that fits a data set best",
+    equation="s = y0 A (m/m0)^beta",
+    predictor=log_mean,
+    predicts=positive("params", "parameter"),
+    inputs=(Input("samples", "sample", "size of the training set", (1e4, 1e11), centre="data"),),
+    parameters=(
+        Parameter("A", (0.3, 3.0), unit="y0", pool="separate", meaning="best size at m0"),
+        Parameter("beta", (0.5, 0.87), "unit", "tight", meaning="exponent, beta_p: sublinear"),
+    ),
+    monotone={"samples": "increasing"},
+    golden=(Golden({"samples": 2.0}, 1.6133, {"A": 1.0, "beta": 0.69}),),
+    limits=(
+        Limit(
+            "always",
+            "power_law",
+            lambda inputs, v: (inputs, v, {"x": inputs["samples"]}, {"A": v["A"], "alpha": -v["beta"]}),
+        ),
+    ),
+    derived=(
+        Derived("doubling", lambda beta: 2.0**beta, meaning="factor on the best size when data double"),
+    ),
+    reference=Reference(
+        "Deep Learning Scaling is Predictable, Empirically", "Hestness et al.", 2017, "1712.00409"
+    ),
+    notes=(
+        "Published exponents: word models 0.69 (+- 5 %; 0.78 for a 4-layer LSTM), character models 0.78 and "
+        "0.92, ImageNet 0.573. The paper's bound 0.5 <= beta < 1 is a prior here, not a truncation."
+    ),
+)

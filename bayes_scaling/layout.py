@@ -1,0 +1,263 @@
+"""Law + runs -> padded arrays: the numbers (`Data`) and the structure (`Shape`) of one model.
+
+Numbers are arguments of the compiled program and never constants of it, and rows, families and clusters are
+padded to a few sizes, so that one program serves every table of the same law and size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from bayes_scaling.law import POOL_SCALE, Z90, Law, Link, Noise, Parameter, Pool, Support
+from bayes_scaling.runs import Measurements, Runs, measurements
+from bayes_scaling.structure import Landmarks, Structure, features, landmarks
+
+Clustering = Literal["rows", "replicates", "checkpoints"]
+
+
+class Data(NamedTuple):
+    """Everything numeric that the model sees; n rows, F families, C clusters, P parameters, all padded."""
+
+    inputs: tuple[Any, ...]  # (n,) each, or (schedules, segments, 2)
+    schedule: Any  # (n,) schedule of each row
+    response: Any  # (n,) on the link scale, or counts
+    trials: Any  # (n,)
+    error: Any  # (n,) known standard error on the link scale
+    family: Any  # (n,)
+    cluster: Any  # (n,)
+    gap: Any  # (n,) distance from the previous row of the cluster, in typical gaps; inf for the first
+    valid: Any  # (n,)
+    features: Any  # (n, R) of the structural discrepancy
+    shift: Any  # (): g(y) of the data's centre
+    stretch: Any  # ()
+    reference: Any  # (): g(mean) at which the seed scale is stated
+    location: Any  # (P,) prior means, unconstrained
+    scale: Any  # (P,) prior standard deviations
+    spread: Any  # (P,) scales of the half-normal priors on the spread between families
+    seed: Any  # (2, 2): location and scale of log seed sd, of its slope
+    misfit: Any  # ()
+    structure: Any  # (2,): location and scale of the log of the discrepancy's scale
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the compiled program depends on: structure, never numbers."""
+
+    predictor: Callable[..., Any]
+    names: tuple[str, ...]
+    supports: tuple[Support, ...]
+    pools: tuple[Pool, ...]
+    schedules: tuple[bool, ...]
+    link: Link
+    noise: Noise
+    floor: str
+    families: int
+    clusters: int
+    clustering: Clustering
+    correlate: bool = False
+    rank: int = 0
+    response: str = "y"
+
+    @property
+    def pooled(self) -> tuple[int, ...]:
+        """Indices of parameters that differ between families."""
+        return tuple(k for k, pool in enumerate(self.pools) if pool != "shared") if self.families > 1 else ()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A law and runs, ready to be sampled."""
+
+    law: Law
+    runs: Runs
+    measured: Measurements
+    shape: Shape
+    data: Data
+    structure: Structure | None
+    marks: Landmarks | None
+    centres: Mapping[str, float] = field(default_factory=dict)
+
+
+def bucket(n: int) -> int:
+    """Smallest padded size that holds n rows: 8, 16, 32, 64, then steps of a quarter of a power of two."""
+    size = 8
+    while size < n:
+        size *= 2
+    quarter = size // 8
+    return size if size <= 64 else next(s for s in range(size // 2, size + 1, quarter) if s >= n)
+
+
+def family_bucket(n: int) -> int:
+    """Padded number of families: exact up to 4, then the row buckets."""
+    return n if n <= 4 else bucket(n)
+
+
+def prepare(
+    law: Law,
+    runs: Runs,
+    *,
+    inputs: Mapping[str, str] | None = None,
+    response: str | None = None,
+    structure: Structure | None = None,
+    correlate: bool = False,
+    pad: tuple[int, int] | None = None,
+) -> Prepared:
+    """Select what a law needs of a table and lay it out in padded arrays.
+
+    Parameters
+    ----------
+    law, runs : Law, Runs
+    inputs, response : optional
+        Which columns feed a generic law (see `bayes_scaling.measurements`).
+    structure : Structure, optional
+        Structural discrepancy; ``None`` gives the bare law.
+    correlate : bool
+        Put an LKJ(2) prior on the correlation of parameters over families.
+    pad : tuple of int, optional
+        Rows and families to pad to, at least; lets several tables share one program.
+
+    Raises
+    ------
+    RunsError
+        If the table lacks a column or holds values outside the law's support.
+    """
+    measured, clustering, cluster = _clustered(measurements(runs, law, inputs=inputs, response=response))
+    n, count = len(measured.response), len(measured.families)
+    rows, families = bucket(max(n, pad[0] if pad else 0)), family_bucket(max(count, pad[1] if pad else 0))
+    clusters = rows if clustering == "rows" else bucket(int(cluster.max()) + 2)
+    centres = {
+        i.name: float(np.exp(np.log(measured.inputs[i.name]).mean())) if i.centre == "data" else 1.0
+        for i in law.inputs
+        if i.kind == "positive"
+    }
+    observed, error, shift, stretch, reference = _on_link_scale(law, measured)
+    marks = landmarks(structure, coordinates(law, measured.inputs)) if structure else None
+
+    def padded(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
+        out = np.full((rows, *values.shape[1:]), fill, dtype=values.dtype)
+        out[:n] = values
+        return out
+
+    noise = law.predicts
+    data = Data(
+        inputs=tuple(
+            _pad_schedules(measured.inputs[i.name])
+            if i.kind == "schedule"
+            else padded(measured.inputs[i.name] / centres[i.name], 1.0)
+            for i in law.inputs
+        ),
+        schedule=padded(measured.schedule.astype(np.int32)),
+        response=padded(observed, 0.0 if noise.noise == "beta_binomial" else shift),
+        trials=padded(measured.trials),
+        error=padded(error),
+        family=padded(measured.family.astype(np.int32)),
+        cluster=padded(cluster.astype(np.int32), clusters - 1),
+        gap=padded(_gaps(cluster, measured.position), np.inf),
+        valid=padded(np.ones(n)),
+        features=padded(features(marks, marks.coordinates)[0] if marks else np.zeros((n, 0))),
+        shift=np.float64(shift),
+        stretch=np.float64(stretch),
+        reference=np.float64(reference),
+        location=np.array([p.location for p in law.parameters]),
+        scale=np.array([p.scale for p in law.parameters]),
+        spread=np.array([_spread(p) for p in law.parameters]),
+        seed=np.array([_interval(np.log(noise.seed)), _interval(noise.seed_slope)]),
+        misfit=np.float64(noise.misfit),
+        structure=np.array(structure.scale if structure else (0.0, 1.0), dtype=float),
+    )
+    shape = Shape(
+        predictor=law.predictor,
+        names=tuple(p.name for p in law.parameters),
+        supports=tuple(p.support for p in law.parameters),
+        pools=tuple(p.pool for p in law.parameters),
+        schedules=tuple(i.kind == "schedule" for i in law.inputs),
+        link=noise.link,
+        noise=noise.noise,
+        floor=law.floor,
+        families=families,
+        clusters=clusters,
+        clustering=clustering,
+        correlate=correlate and families > 1,
+        rank=data.features.shape[1],
+        response=noise.name,
+    )
+    return Prepared(law, runs, measured, shape, data, structure, marks, centres)
+
+
+def coordinates(law: Law, inputs: Mapping[str, Any]) -> np.ndarray:
+    """Logs of the positive inputs, shape (n, number of inputs): where a run lies on the scale axes."""
+    columns = [np.log(np.asarray(inputs[i.name], float)) for i in law.inputs if i.kind == "positive"]
+    return np.stack(columns, axis=-1)
+
+
+def _clustered(measured: Measurements) -> tuple[Measurements, Clustering, np.ndarray]:
+    """Find what shares luck, and sort the rows so that every cluster is contiguous."""
+    n = len(measured.response)
+    if len(np.unique(measured.run)) < n:
+        kind, key = "checkpoints", measured.run
+    elif len(np.unique(measured.config)) < n:
+        kind, key = "replicates", measured.config
+    else:
+        return measured, "rows", np.arange(n)
+    order = np.lexsort((measured.position, key))
+    measured = take(measured, order)
+    return measured, kind, np.unique(key[order], return_inverse=True)[1]
+
+
+def take(measured: Measurements, rows: np.ndarray) -> Measurements:
+    """The measurements of some rows, in that order."""
+    per_row = ("schedule", "response", "trials", "error", "family", "run", "config", "position", "row")
+    inputs = {
+        name: values if np.ndim(values) == 3 else values[rows] for name, values in measured.inputs.items()
+    }
+    return replace(measured, inputs=inputs, **{name: getattr(measured, name)[rows] for name in per_row})
+
+
+def _gaps(cluster: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Distance of each row from the one before it in its cluster, in units of the typical distance."""
+    gap = np.full(len(cluster), np.inf)
+    inner = np.flatnonzero(cluster[1:] == cluster[:-1]) + 1
+    if inner.size:
+        steps = np.maximum(position[inner] - position[inner - 1], 1e-9)
+        gap[inner] = steps / np.median(steps)
+    return gap
+
+
+def _on_link_scale(law: Law, measured: Measurements) -> tuple[np.ndarray, np.ndarray, float, float, float]:
+    """Response, known error, shift, stretch and reference on the link scale."""
+    noise, y = law.predicts, measured.response
+    if noise.noise == "beta_binomial":
+        return y, measured.error, 0.0, 1.0, 0.0
+    if noise.link == "identity":
+        g, slope, reference = y, np.ones_like(y), noise.reference
+    elif noise.link == "log":
+        g, slope, reference = np.log(y), 1 / y, float(np.log(noise.reference))
+    else:
+        g, slope, reference = np.log(y / (1 - y)), 1 / (y * (1 - y)), 0.0
+    if noise.centre == "none":
+        return g, measured.error * slope, 0.0, 1.0, reference
+    stretch = float(g.std()) or 1.0
+    shift, stretch = float(g.mean()), stretch if noise.link == "identity" else 1.0
+    return g, measured.error * slope, shift, stretch, shift
+
+
+def _pad_schedules(schedules: np.ndarray) -> np.ndarray:
+    """Pad (S, K, 2) to bucket sizes; padding segments have length zero."""
+    out = np.zeros((bucket(schedules.shape[0]), bucket(schedules.shape[1]), 2))
+    out[: schedules.shape[0], : schedules.shape[1]] = schedules
+    return out
+
+
+def _spread(parameter: Parameter) -> float:
+    """Scale of the half-normal prior on the spread between families, unconstrained units."""
+    scale = POOL_SCALE.get(parameter.pool, 1.0)
+    return scale * parameter.scale if parameter.support == "real" else scale
+
+
+def _interval(interval: Any) -> tuple[float, float]:
+    low, high = interval
+    return (low + high) / 2, (high - low) / (2 * Z90)

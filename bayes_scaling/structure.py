@@ -1,0 +1,91 @@
+"""Structural discrepancy: how far reality drifts from a law as scale leaves the data.
+
+A Gaussian process over the centred logs of a law's inputs, zero at the centre of the data, in a low-rank
+basis, so that it costs a few latent normals and no Cholesky factorisation of the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MOST_LANDMARKS = 200
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A prior on the discrepancy.
+
+    Parameters
+    ----------
+    hurst : float
+        Hurst exponent of the fractional Brownian motion: 0.5 is a random walk, towards 1 a straight drift.
+    rank : int
+        Number of basis functions.
+    scale : tuple of float
+        Location and scale of the log of its standard deviation one e-fold away from the centre.
+    """
+
+    hurst: float = 0.75
+    rank: int = 8
+    scale: tuple[float, float] = (-3.9, 0.7)
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Where the discrepancy is anchored: the centre, the landmark points and the basis on them."""
+
+    coordinates: np.ndarray  # (n, q) of the fitted rows, centred
+    centre: np.ndarray  # (q,)
+    points: np.ndarray  # (m, q)
+    basis: np.ndarray  # (m, R): K(x, points) @ basis are the features at x
+    hurst: float
+
+
+def kernel(a: np.ndarray, b: np.ndarray, hurst: float) -> np.ndarray:
+    """Fractional Brownian covariance ``(|a|^2H + |b|^2H - |a - b|^2H) / 2``, shape (len(a), len(b))."""
+    power = 2 * hurst
+    left, right = np.linalg.norm(a, axis=1) ** power, np.linalg.norm(b, axis=1) ** power
+    apart = np.linalg.norm(a[:, None] - b[None], axis=2) ** power
+    return (left[:, None] + right[None] - apart) / 2
+
+
+def landmarks(structure: Structure, coordinates: np.ndarray) -> Landmarks:
+    """Low-rank basis of the discrepancy over the fitted rows; coordinates (n, q) are logs of inputs."""
+    centre = coordinates.mean(axis=0)
+    centred = coordinates - centre
+    points = np.unique(centred, axis=0)
+    if len(points) > MOST_LANDMARKS:
+        points = _spread_out(points, MOST_LANDMARKS)
+    values, vectors = np.linalg.eigh(kernel(points, points, structure.hurst))
+    order = np.argsort(values)[::-1][: structure.rank]
+    kept = np.maximum(values[order], 1e-9)
+    basis = np.zeros((len(points), structure.rank))
+    basis[:, : len(order)] = vectors[:, order] / np.sqrt(kept) * (values[order] > 1e-9)
+    return Landmarks(centred, centre, points, basis, structure.hurst)
+
+
+def features(marks: Landmarks, centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, R) at centred coordinates (n, q), and the variance (n,) that the basis leaves out."""
+    chunks = np.array_split(centred, max(1, len(centred) // 2048))
+    phi = np.concatenate([kernel(chunk, marks.points, marks.hurst) @ marks.basis for chunk in chunks])
+    total = np.linalg.norm(centred, axis=1) ** (2 * marks.hurst)
+    return phi, np.maximum(total - (phi**2).sum(axis=1), 0.0)
+
+
+def _spread_out(points: np.ndarray, count: int) -> np.ndarray:
+    """A subset by farthest-point selection, starting from the point nearest the centre."""
+    chosen = [int(np.argmin(np.linalg.norm(points, axis=1)))]
+    distance = np.linalg.norm(points - points[chosen[0]], axis=1)
+    for _ in range(count - 1):
+        chosen.append(int(np.argmax(distance)))
+        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
+    return points[chosen]
+
+
+def residual_factor(marks: Landmarks, centred: np.ndarray, phi: np.ndarray) -> np.ndarray:
+    """A square root (m, m) of the covariance that the basis leaves out at new points (m, q)."""
+    left = kernel(centred, centred, marks.hurst) - phi @ phi.T
+    values, vectors = np.linalg.eigh((left + left.T) / 2)
+    return vectors * np.sqrt(np.maximum(values, 0.0))
