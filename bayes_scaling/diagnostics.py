@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,7 +65,40 @@ class Diagnostics:
             f"R-hat {self.rhat:.4f}, ESS bulk {self.ess_bulk:.0f} tail {self.ess_tail:.0f}, "
             f"{self.divergences} divergences, BFMI {self.bfmi:.2f}, {self.chains} x {self.draws} draws"
         )
-        return "\n".join([("passed: " if self.passed else "FAILED: ") + head, *("  " + p for p in self.problems)])
+        return "\n".join(
+            [("passed: " if self.passed else "FAILED: ") + head, *("  " + p for p in self.problems)]
+        )
+
+
+class Mixing(NamedTuple):
+    """Worst R-hat and effective sample sizes over all latents."""
+
+    rhat: float
+    ess_bulk: float
+    ess_tail: float
+
+    @property
+    def good(self) -> bool:
+        """Whether they pass the gate."""
+        return self.rhat <= MOST_RHAT and min(self.ess_bulk, self.ess_tail) >= LEAST_ESS
+
+
+def mixing(latents: np.ndarray) -> Mixing:
+    """Rank-normalised split R-hat, bulk and tail effective sample size of draws (chains, draws, d).
+
+    References
+    ----------
+    Vehtari et al. (2021), "Rank-normalization, folding, and localization: an improved R-hat".
+    """
+    from arviz_stats.base import array_stats  # heavy import, needed only here
+
+    if not np.isfinite(latents).all() or latents.shape[1] < 8:
+        return Mixing(np.inf, 0.0, 0.0)
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    rhat = np.nanmax(array_stats.rhat(latents, **axes)) if len(latents) > 1 else np.nan
+    bulk = np.nanmin(array_stats.ess(latents, method="bulk", **axes))
+    tail = np.nanmin(array_stats.ess(latents, method="tail", prob=(0.05, 0.95), **axes))
+    return Mixing(float(rhat), float(bulk), float(tail))
 
 
 def diagnose(
@@ -82,23 +116,13 @@ def diagnose(
     latents : array, shape (chains, draws, d)
     statistics : mapping
         ``diverging``, ``energy`` and ``n_steps``, shape (chains, draws).
-
-    References
-    ----------
-    Vehtari et al. (2021), "Rank-normalization, folding, and localization: an improved R-hat".
     """
-    from arviz_stats.base import array_stats  # heavy import, needed only here
-
     chains, draws, _ = latents.shape
-    finite = np.isfinite(latents).all()
-    if not finite or draws < 8:
-        rhat, bulk, tail = np.inf, 0.0, 0.0
-    else:
-        rhat = float(np.nanmax(array_stats.rhat(latents, chain_axis=0, draw_axis=1))) if chains > 1 else np.nan
-        bulk = float(np.nanmin(array_stats.ess(latents, chain_axis=0, draw_axis=1, method="bulk")))
-        tail = float(np.nanmin(array_stats.ess(latents, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))))
+    rhat, bulk, tail = mixing(latents)
     energy = statistics["energy"]
-    bfmi = float(np.min(np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.maximum(energy.var(axis=1), 1e-300)))
+    bfmi = float(
+        np.min(np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.maximum(energy.var(axis=1), 1e-300))
+    )
     divergences = int(statistics["diverging"].sum())
     hits = int((statistics["n_steps"] >= 2**max_tree_depth - 1).sum())
     problems = []
@@ -118,7 +142,9 @@ def diagnose(
             "Raise target_accept to 0.95, or tighten the priors that the data do not decide."
         )
     if bfmi < LEAST_BFMI:
-        problems.append(f"BFMI {bfmi:.2f} < {LEAST_BFMI}: heavy tails in the energy. Sample longer or tighten priors.")
+        problems.append(
+            f"BFMI {bfmi:.2f} < {LEAST_BFMI}: heavy tails in the energy. Sample longer or tighten priors."
+        )
     if interrupted:
         problems.append(f"interrupted: {draws} draws per chain were kept.")
     return Diagnostics(

@@ -11,12 +11,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 from numpyro import handlers
 
+from bayes_scaling.engine import signature
+from bayes_scaling.latents import constrain, pack, prior_draw, reparametrised, unpack
 from bayes_scaling.layout import Data, Shape
 from bayes_scaling.observe import ClusteredStudentT
-from bayes_scaling.sample import cast, prior_draw, pack, reparametrised, signature, unpack, use_cache
+from bayes_scaling.sample import cast, use_cache
 
 #: Draws per call of the compiled program.
 BLOCK = 250
@@ -26,19 +27,16 @@ KEPT = (
     "theta",
     "location",
     "spread",
-    "seed",
-    "misfit",
-    "seed_tail",
-    "checkpoint_sd",
-    "checkpoint_correlation",
-    "overdispersion",
+    "noise",
     "structure_scale",
     "structure_family",
     "correlation_factor",
 )
 
 
-def evaluate(shape: Shape, data: Data, latents: np.ndarray, *, seed: int = 0, rows: bool = True) -> dict[str, Any]:
+def evaluate(
+    shape: Shape, data: Data, latents: np.ndarray, *, seed: int = 0, rows: bool = True
+) -> dict[str, Any]:
     """Quantities of every draw.
 
     Parameters
@@ -63,7 +61,9 @@ def evaluate(shape: Shape, data: Data, latents: np.ndarray, *, seed: int = 0, ro
         run = _program(shape, signature(data), rows)
         keys = jax.random.split(jax.random.key(seed), len(padded))
         parts = [
-            jax.tree.map(np.asarray, run(data, padded[at : at + BLOCK].astype(np.float64), keys[at : at + BLOCK]))
+            jax.tree.map(
+                np.asarray, run(data, padded[at : at + BLOCK].astype(np.float64), keys[at : at + BLOCK])
+            )
             for at in range(0, len(padded), BLOCK)
         ]
     return {name: np.concatenate([part[name] for part in parts])[:total] for name in parts[0]}
@@ -79,18 +79,15 @@ def prior_latents(shape: Shape, data: Data, draws: int, seed: int = 0) -> np.nda
 
 @lru_cache(maxsize=128)
 def _prior(shape: Shape, _: tuple[Any, ...], draws: int) -> Any:
-    return jax.jit(jax.vmap(lambda data, key: pack(prior_draw(shape, data, key), shape, data), in_axes=(None, 0)))
+    return jax.jit(
+        jax.vmap(lambda data, key: pack(prior_draw(shape, data, key), shape, data), in_axes=(None, 0))
+    )
 
 
 @lru_cache(maxsize=256)
 def _program(shape: Shape, _: tuple[Any, ...], rows: bool) -> Any:
     def one(data: Data, z: Any, key: Any) -> dict[str, Any]:
-        transforms = {
-            name: dist.biject_to(site["fn"].support)
-            for name, site in _prior_trace(shape, data).items()
-            if site["type"] == "sample" and not site["is_observed"]
-        }
-        values = {name: transforms[name](value) for name, value in unpack(z, shape, data).items()}
+        values = constrain(unpack(z, shape, data))
         trace = handlers.trace(handlers.substitute(reparametrised, data=values)).get_trace(shape, data)
         out = {name: trace[name]["value"] for name in KEPT if name in trace}
         if rows:
@@ -105,7 +102,3 @@ def _program(shape: Shape, _: tuple[Any, ...], rows: bool) -> Any:
         return out
 
     return jax.jit(lambda data, z, keys: jax.lax.map(lambda item: one(data, *item), (z, keys), batch_size=25))
-
-
-def _prior_trace(shape: Shape, data: Data) -> dict[str, Any]:
-    return handlers.trace(handlers.seed(reparametrised, jax.random.key(0))).get_trace(shape, data)

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.law import Law, nearest
+from bayes_scaling.measurements import compress
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.predict import NEW, Target, noise_at, predict, spread_out
-from bayes_scaling.runs import compress
 from bayes_scaling.units import number
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -89,7 +89,10 @@ class Forecast:
             row: dict[str, Any] = {k: v for k, v in plan.items() if np.ndim(v) == 0}
             row |= {"family": family, "target": self.target, "mean": float(self.draws[:, j].mean())}
             row["sd"] = float(self.sd[j])
-            row |= {f"q{100 * q:g}": float(v) for q, v in zip(quantiles, self.quantile(quantiles)[:, j], strict=True)}
+            row |= {
+                f"q{100 * q:g}": float(v)
+                for q, v in zip(quantiles, self.quantile(quantiles)[:, j], strict=True)
+            }
             row |= {f"share {name}": float(v[j] / total[j]) for name, v in self.variance.items()}
             rows.append(row)
         return pd.DataFrame(rows)
@@ -153,7 +156,9 @@ def forecast(
             "Mend the cause, or say allow_failed=True to forecast all the same."
         )
     if target not in ("mean", "new_run", "measurement"):
-        raise ForecastError(f"unknown target {target!r}; {nearest(target, ('mean', 'new_run', 'measurement'))}")
+        raise ForecastError(
+            f"unknown target {target!r}; {nearest(target, ('mean', 'new_run', 'measurement'))}"
+        )
     inputs, listed = read_plans(posterior.law, plans)
     families = _families(posterior, family, len(listed))
     rng = np.random.default_rng(seed)
@@ -190,7 +195,9 @@ def read_plans(law: Law, plans: Any) -> tuple[dict[str, np.ndarray], tuple[dict[
                 problems += _as_number(plan, i.name, j)
     if problems:
         raise ForecastError("; ".join(problems))
-    inputs = {i.name: np.array([plan[i.name] for plan in listed], float) for i in law.inputs if i.kind == "positive"}
+    inputs = {
+        i.name: np.array([plan[i.name] for plan in listed], float) for i in law.inputs if i.kind == "positive"
+    }
     for i in law.inputs:
         if i.kind == "schedule":
             inputs[i.name] = _stack([compress(np.asarray(plan[i.name], float)) for plan in listed])

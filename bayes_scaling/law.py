@@ -26,8 +26,8 @@ Values = Mapping[str, float]
 #: Two-sided 90 % point of the unit normal: a prior interval spans ``2 * Z90`` standard deviations.
 Z90 = NormalDist().inv_cdf(0.95)
 
-#: Scale of the half-normal prior on the spread between families, in unconstrained units (laws/3, 11a).
-POOL_SCALE: Mapping[Pool, float] = MappingProxyType({"tight": 0.15, "partial": 0.5})
+#: Prior median of the spread between families, in unconstrained units: that of the half-normals of laws/3, 11a.
+POOL_SCALE: Mapping[Pool, float] = MappingProxyType({"tight": 0.1, "partial": 0.3})
 
 #: Unconstrained -> constrained, and back, for each support. Both take and return JAX arrays.
 TO_SUPPORT: Mapping[Support, Callable[[Any], Any]] = MappingProxyType(
@@ -156,12 +156,13 @@ class Response:
         the mean of ``g(y)`` over the fitted runs and stretch its standard deviation (1 for the log link).
     reference : float
         Value of the mean at which the seed scale is stated (in the unit; 3 nats for losses).
-    seed : tuple of float
-        90 % prior interval of the seed-level standard deviation on the link scale at ``reference``.
+    scatter : tuple of float
+        90 % prior interval of the standard deviation of one run on the link scale at ``reference``.
+    seed_share : tuple of float
+        90 % prior interval of the part of its square that comes from the seed; the rest is the misfit of the
+        configuration.
     seed_slope : tuple of float
-        90 % prior interval of its exponent: ``log sd = log sd_ref + slope * (g(mean) - g(reference))``.
-    misfit : float
-        Scale of the half-normal prior on the standard deviation between configurations.
+        90 % prior interval of the seed's exponent: ``log sd = const + slope * (g(mean) - g(reference))``.
     """
 
     name: str
@@ -171,15 +172,15 @@ class Response:
     trials: str = ""
     centre: Literal["none", "data"] = "none"
     reference: float = 1.0
-    seed: tuple[float, float] = (1e-3, 2.5e-2)
+    scatter: tuple[float, float] = (1.5e-3, 5e-2)
+    seed_share: tuple[float, float] = (0.02, 0.8)
     seed_slope: tuple[float, float] = (-0.5, 0.5)
-    misfit: float = 1e-2
 
 
 def loss(unit: str = "nat/token", name: str = "loss") -> Response:
     """Cross-entropy, log link; noise priors of laws/3, section 11c, for language-model losses."""
     return Response(
-        name, unit, "log", reference=3.0, seed=(2.7e-4, 5.3e-3), seed_slope=(1.2, 3.8), misfit=5e-3
+        name, unit, "log", reference=3.0, scatter=(1e-3, 2e-2), seed_share=(0.01, 0.7), seed_slope=(1.2, 3.8)
     )
 
 
@@ -190,7 +191,7 @@ def positive(name: str = "y", unit: str = "1", centre: Literal["none", "data"] =
 
 def real(name: str = "y", unit: str = "1", centre: Literal["none", "data"] = "data") -> Response:
     """Any real quantity, identity link."""
-    return Response(name, unit, "identity", centre=centre, seed=(1e-2, 0.5), misfit=0.1)
+    return Response(name, unit, "identity", centre=centre, scatter=(1e-2, 0.5))
 
 
 def successes(name: str = "n_correct", trials: str = "n_samples", link: Link = "loglog") -> Response:

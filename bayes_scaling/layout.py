@@ -12,11 +12,25 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from bayes_scaling.law import POOL_SCALE, Z90, Law, Link, Noise, Parameter, Pool, Support
-from bayes_scaling.runs import Measurements, Runs, measurements
+from bayes_scaling.law import POOL_SCALE, Z90, Law, Link, Noise, Parameter, Pool, Response, Support
+from bayes_scaling.measurements import Measurements, measurements
+from bayes_scaling.runs import Runs
 from bayes_scaling.structure import Landmarks, Structure, features, landmarks
 
 Clustering = Literal["rows", "replicates", "checkpoints"]
+
+#: Terms of the noise model, unconstrained: log sd of seed and misfit together at the reference, slope of log seed
+#: sd, logit of the seed's share of the variance, log of the degrees of freedom above two, log checkpoint sd,
+#: logit of the correlation of neighbouring checkpoints.
+NOISE = ("total", "seed_slope", "seed_share", "tail", "checkpoint", "memory")
+TAIL = (np.log(6.0).item(), 0.8)
+#: Log of the overdispersion of counts, 1 / (concentration of the beta-binomial).
+OVERDISPERSION = (-5.1, 1.0)
+#: Runs at which a family is sampled half centred.
+HALF_CENTRED = 3.0
+#: Sum of squares of a feature at which its weight is sampled half centred: (noise / discrepancy)^2, about.
+HALF_CENTRED_POWER = 0.1
+CHECKPOINTS = ((-6.9, 1.0), (1.5, 0.8))
 
 
 class Data(NamedTuple):
@@ -37,9 +51,10 @@ class Data(NamedTuple):
     reference: Any  # (): g(mean) at which the seed scale is stated
     location: Any  # (P,) prior means, unconstrained
     scale: Any  # (P,) prior standard deviations
-    spread: Any  # (P,) scales of the half-normal priors on the spread between families
-    seed: Any  # (2, 2): location and scale of log seed sd, of its slope
-    misfit: Any  # ()
+    spread: Any  # (P,) prior medians of the spread between families
+    centring: Any  # (F,) how far a family is sampled centred, between 0 and 1
+    structure_centring: Any  # (F, R) the same for the weights of the discrepancy
+    noise: Any  # (4 or 6, 2): location and scale of the terms of `NOISE`
     structure: Any  # (2,): location and scale of the log of the discrepancy's scale
 
 
@@ -80,6 +95,8 @@ class Prepared:
     structure: Structure | None
     marks: Landmarks | None
     centres: Mapping[str, float] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)  # as given to `prepare`: input -> column
+    response: str | None = None
 
 
 def bucket(n: int) -> int:
@@ -142,6 +159,7 @@ def prepare(
         out[:n] = values
         return out
 
+    phi = features(marks, marks.coordinates)[0] if marks else np.zeros((n, 0))
     noise = law.predicts
     data = Data(
         inputs=tuple(
@@ -158,15 +176,16 @@ def prepare(
         cluster=padded(cluster.astype(np.int32), clusters - 1),
         gap=padded(_gaps(cluster, measured.position), np.inf),
         valid=padded(np.ones(n)),
-        features=padded(features(marks, marks.coordinates)[0] if marks else np.zeros((n, 0))),
+        features=padded(phi),
         shift=np.float64(shift),
         stretch=np.float64(stretch),
         reference=np.float64(reference),
         location=np.array([p.location for p in law.parameters]),
         scale=np.array([p.scale for p in law.parameters]),
         spread=np.array([_spread(p) for p in law.parameters]),
-        seed=np.array([_interval(np.log(noise.seed)), _interval(noise.seed_slope)]),
-        misfit=np.float64(noise.misfit),
+        centring=_centring(measured, families),
+        structure_centring=_structure_centring(phi, measured.family, families),
+        noise=_noise_priors(noise, clustering),
         structure=np.array(structure.scale if structure else (0.0, 1.0), dtype=float),
     )
     shape = Shape(
@@ -185,7 +204,7 @@ def prepare(
         rank=data.features.shape[1],
         response=noise.name,
     )
-    return Prepared(law, runs, measured, shape, data, structure, marks, centres)
+    return Prepared(law, runs, measured, shape, data, structure, marks, centres, dict(inputs or {}), response)
 
 
 def coordinates(law: Law, inputs: Mapping[str, Any]) -> np.ndarray:
@@ -253,9 +272,33 @@ def _pad_schedules(schedules: np.ndarray) -> np.ndarray:
 
 
 def _spread(parameter: Parameter) -> float:
-    """Scale of the half-normal prior on the spread between families, unconstrained units."""
+    """Prior median of the spread between families, unconstrained units."""
     scale = POOL_SCALE.get(parameter.pool, 1.0)
     return scale * parameter.scale if parameter.support == "real" else scale
+
+
+def _centring(measured: Measurements, families: int) -> np.ndarray:
+    """How far each family is pinned down by its own runs, judged by their number; 0 for padding."""
+    runs = np.bincount(measured.family, minlength=families)
+    return runs / (runs + HALF_CENTRED)
+
+
+def _structure_centring(phi: np.ndarray, family: np.ndarray, families: int) -> np.ndarray:
+    """How far the weight of a feature is pinned down by a family's runs."""
+    power = np.zeros((families, phi.shape[1]))
+    np.add.at(power, family, phi**2)
+    return power / (power + HALF_CENTRED_POWER)
+
+
+def _noise_priors(response: Response, clustering: Clustering) -> np.ndarray:
+    """Location and scale of the terms of `NOISE`; the last two only where runs have checkpoints."""
+    if response.noise == "beta_binomial":
+        return np.array([OVERDISPERSION])
+    share = np.array(response.seed_share)
+    logit = np.log(share) - np.log1p(-share)
+    terms = [_interval(np.log(response.scatter)), _interval(response.seed_slope), _interval(logit)]
+    terms += [TAIL, *(CHECKPOINTS if clustering == "checkpoints" else ())]
+    return np.array(terms)
 
 
 def _interval(interval: Any) -> tuple[float, float]:

@@ -11,7 +11,7 @@ For run i of family f at inputs x, with the law's function m and its link g::
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,55 +23,113 @@ from bayes_scaling import observe
 from bayes_scaling.law import TO_SUPPORT, unlink
 from bayes_scaling.layout import Data, Shape
 
-#: The Student-t tail: degrees of freedom are this plus Gamma(2, 0.2), so that the variance is finite.
+#: The Student-t tail: degrees of freedom are this plus a log-normal, so that the variance is finite.
 LEAST_DF = 2.0
-#: Log-normal prior of the checkpoint-level standard deviation on the link scale (laws/3, 11b-11c, widened).
-CHECKPOINT_SD = (-6.9, 1.0)
+
+#: Standard deviation of the log of the spread between families (a log-normal keeps it off zero, where the
+#: posterior of a hierarchy has a funnel; Chung et al. 2013, "A nondegenerate penalized likelihood estimator").
+SPREAD_SD = 0.8
+
+
+class Population(NamedTuple):
+    """What all families share: one draw of the upper level of the hierarchy."""
+
+    location: Any  # (P,) unconstrained; for a "separate" parameter its prior mean
+    factor: Any  # (p, p): effects of a family are ``factor @ z`` with z unit normal
+    noise: Any  # terms of `layout.NOISE`, or the log of the overdispersion
+    structure_scale: Any  # ()
 
 
 def hierarchical(shape: Shape, data: Data) -> None:
     """The NumPyro model of one table of runs (module docstring)."""
-    theta = family_parameters(shape, data)
-    eta = expected(shape, data, theta)
+    upper = population(shape, data)
+    own = weights = None
+    if shape.pooled:
+        with (
+            numpyro.plate("families", shape.families, dim=-2),
+            numpyro.plate("pooled", len(shape.pooled), dim=-1),
+        ):
+            own = numpyro.sample("family", dist.Normal(*family_prior(shape, data, upper)))
+    if shape.rank:
+        with (
+            numpyro.plate("families", shape.families, dim=-2),
+            numpyro.plate("basis", shape.rank, dim=-1),
+        ):
+            prior = dist.Normal(0.0, upper.structure_scale**data.structure_centring)
+            weights = numpyro.sample("structure_family", prior)
+    theta = constrained(shape, family_latents(shape, data, upper, own))
+    eta = expected(shape, data, theta, discrepancy(data, upper, weights))
+    numpyro.deterministic("theta", theta)
     numpyro.deterministic("eta", eta)
-    if shape.noise == "beta_binomial":
-        over = numpyro.sample("overdispersion", dist.HalfNormal(0.01))
-        p = unlink(shape.link, eta)
-        likelihood = observe.beta_binomial(p, over + 1e-9, data.trials, data.valid)
-    else:
-        likelihood = _student(shape, data, eta)
     independent = shape.clustering == "rows" or shape.noise == "beta_binomial"
     with numpyro.plate("rows", data.response.shape[0]) if independent else nullcontext():
-        numpyro.sample(shape.response, likelihood, obs=data.response)
+        numpyro.sample(shape.response, likelihood(shape, data, eta, upper.noise), obs=data.response)
 
 
-def family_parameters(shape: Shape, data: Data) -> Any:
-    """Sample the parameters of every family; shape (F, P), constrained."""
+def population(shape: Shape, data: Data) -> Population:
+    """Sample the upper level: population means, spreads between families, noise, scale of the discrepancy."""
     with numpyro.plate("parameters", len(shape.names)):
         location = numpyro.sample("location", dist.Normal(data.location, data.scale))
     pooled = np.array(shape.pooled, dtype=int)
-    latent = jnp.broadcast_to(location, (shape.families, len(shape.names)))
+    factor = jnp.zeros((0, 0))
     if pooled.size:
-        own = _family_effects(shape, data, location, pooled)
-        latent = latent.at[:, pooled].set(own) if pooled.size < len(shape.names) else own
-    theta = constrained(shape, latent)
-    numpyro.deterministic("theta", theta)
-    return theta
+        with numpyro.plate("pooled", pooled.size):
+            log_spread = numpyro.sample("log_spread", dist.Normal(jnp.log(data.spread[pooled]), SPREAD_SD))
+        separate = np.array([shape.pools[k] == "separate" for k in pooled])
+        spread = jnp.where(separate, data.scale[pooled], jnp.exp(log_spread))
+        numpyro.deterministic("spread", spread)
+        factor = jnp.diag(spread)
+        if shape.correlate:
+            lower = numpyro.sample("correlation_factor", dist.LKJCholesky(pooled.size, 2.0))
+            factor = spread[:, None] * lower
+    own = np.array([pool == "separate" and shape.families > 1 for pool in shape.pools])
+    location = jnp.where(own, data.location, location)
+    with numpyro.plate("noise_terms", len(data.noise)):
+        noise = numpyro.sample("noise", dist.Normal(data.noise[:, 0], data.noise[:, 1]))
+    scale = jnp.zeros(())
+    if shape.rank:
+        scale = jnp.exp(numpyro.sample("log_structure", dist.Normal(data.structure[0], data.structure[1])))
+        numpyro.deterministic("structure_scale", scale)
+    return Population(location, factor, noise, scale)
 
 
-def _family_effects(shape: Shape, data: Data, location: Any, pooled: np.ndarray) -> Any:
-    """Unconstrained parameters of the families around the population, shape (F, pooled)."""
-    separate = np.array([shape.pools[k] == "separate" for k in pooled])
-    with numpyro.plate("pooled", pooled.size):
-        spread = numpyro.sample("spread", dist.HalfNormal(data.spread[pooled]))
-    centre = jnp.where(separate, data.location[pooled], location[pooled])
-    spread = jnp.where(separate, data.scale[pooled], spread)
-    with numpyro.plate("families", shape.families, dim=-2), numpyro.plate("pooled", pooled.size, dim=-1):
-        if not shape.correlate:
-            return numpyro.sample("family", dist.Normal(centre, spread))
-        z = numpyro.sample("family", dist.Normal(0.0, 1.0))
-    factor = numpyro.sample("correlation_factor", dist.LKJCholesky(pooled.size, 2.0))
-    return centre + spread * (z @ factor.T)
+def family_prior(shape: Shape, data: Data, upper: Population) -> tuple[Any, Any]:
+    """Location and scale of the latents of the families, each (F, p), between non-centred and centred.
+
+    A family with few runs is best sampled non-centred (0), one that its runs pin down centred (1); in between,
+    ``theta = location + spread^(1 - c) (x - c location)`` with ``x ~ Normal(c location, spread^c)`` is the same
+    prior (Gorinova, Moore, Hoffman 2019, arXiv:1906.03028).
+    """
+    if shape.correlate:
+        return jnp.zeros((shape.families, len(shape.pooled))), 1.0
+    share = data.centring[:, None]
+    return share * upper.location[np.array(shape.pooled)], jnp.diagonal(upper.factor) ** share
+
+
+def family_latents(shape: Shape, data: Data, upper: Population, own: Any) -> Any:
+    """Unconstrained parameters of the families, shape (F, P)."""
+    latent = jnp.broadcast_to(upper.location, (shape.families, len(shape.names)))
+    if own is None:
+        return latent
+    pooled = np.array(shape.pooled)
+    centre, _ = family_prior(shape, data, upper)
+    if shape.correlate:
+        return latent.at[:, pooled].add(own @ upper.factor.T)
+    spread = jnp.diagonal(upper.factor) ** (1 - data.centring[:, None])
+    return latent.at[:, pooled].add(spread * (own - centre))
+
+
+def discrepancy(data: Data, upper: Population, weights: Any) -> Any:
+    """Structural discrepancy of every row, shape (n,), or None."""
+    if weights is None:
+        return None
+    own = of_rows(structure_weights(data, upper.structure_scale, weights), data.family)
+    return sum(data.features[:, r] * w for r, w in enumerate(own))
+
+
+def structure_weights(data: Data, scale: Any, weights: Any) -> Any:
+    """Weights of the features (F, R) from their latents, which are partly centred (see `family_prior`)."""
+    return scale ** (1 - data.structure_centring) * weights
 
 
 def constrained(shape: Shape, latent: Any) -> Any:
@@ -87,15 +145,11 @@ def of_rows(table: Any, family: Any) -> list[Any]:
     return [column[0] if len(column) == 1 else column[family] for column in table.T]
 
 
-def expected(shape: Shape, data: Data, theta: Any) -> Any:
-    """Link-scale prediction of every row, discrepancy included; shape (n,)."""
+def expected(shape: Shape, data: Data, theta: Any, delta: Any) -> Any:
+    """Link-scale prediction of every row, shape (n,), from parameters (F, P) and discrepancy (n,)."""
     rows = of_rows(theta, data.family)
     eta = data.shift + data.stretch * predict_rows(shape, data.inputs, data.schedule, rows)
-    if shape.rank:
-        scale = numpyro.sample("structure_scale", dist.LogNormal(data.structure[0], data.structure[1]))
-        with numpyro.plate("families", shape.families, dim=-2), numpyro.plate("basis", shape.rank, dim=-1):
-            weights = numpyro.sample("structure_family", dist.Normal(0.0, 1.0))
-        delta = scale * sum(data.features[:, r] * w for r, w in enumerate(of_rows(weights, data.family)))
+    if delta is not None:
         eta = displaced(shape, eta, delta, data.shift, rows)
     return observe.bounded(eta, data.shift)
 
@@ -119,28 +173,55 @@ def displaced(shape: Shape, eta: Any, delta: Any, shift: Any, rows: list[Any]) -
     return jnp.logaddexp(floor, reducible + delta)
 
 
-def seed_scale(seed: Any, eta: Any, reference: Any) -> Any:
-    """Seed-level standard deviation: ``log sd = s0 + s1 (g(mean) - g(reference))``, ``seed = (s0, s1)``."""
-    return jnp.exp(seed[0] + seed[1] * jnp.clip(eta - reference, -3.0, 3.0))
+def seed_and_misfit(log_total: Any, slope: Any, logit_share: Any, away: Any) -> tuple[Any, Any]:
+    """Standard deviations of the seed and of the misfit of a configuration.
+
+    At the reference they make up ``exp(log_total)``, of whose square the seed has ``sigmoid(logit_share)``: with
+    one run of each configuration only their sum is in the data. Away from it ``log seed`` has the slope given.
+    """
+    share = jax.nn.sigmoid(logit_share)
+    seed = jnp.exp(log_total + slope * jnp.clip(away, -3.0, 3.0)) * jnp.sqrt(share)
+    return seed, jnp.exp(log_total) * jnp.sqrt(1 - share)
 
 
-def _student(shape: Shape, data: Data, eta: Any) -> dist.Distribution:
-    with numpyro.plate("noise", 2):
-        seed_law = numpyro.sample("seed", dist.Normal(data.seed[:, 0], data.seed[:, 1]))
-    misfit = numpyro.sample("misfit", dist.HalfNormal(data.misfit)) * data.stretch
-    df = LEAST_DF + numpyro.sample("seed_tail", dist.Gamma(2.0, 0.2))
-    seed = seed_scale(seed_law, eta, data.reference) * data.stretch
+class RowNoise(NamedTuple):
+    """Scales of the rows on the link scale."""
+
+    within: Any  # (n,) own
+    between: Any  # (n,) shared in a cluster
+    df: Any  # ()
+
+
+def row_noise(shape: Shape, data: Data, eta: Any, noise: Any) -> RowNoise:
+    """Scales of the Student-t noise at predictions ``eta``."""
+    seed, misfit = seed_and_misfit(noise[0], noise[1], noise[2], eta - data.reference)
+    seed, misfit, df = seed * data.stretch, misfit * data.stretch, LEAST_DF + jnp.exp(noise[3])
     if shape.clustering == "rows":
-        return observe.student(df, eta, jnp.sqrt(seed**2 + misfit**2 + data.error**2), data.valid)
+        return RowNoise(jnp.sqrt(seed**2 + misfit**2 + data.error**2), jnp.zeros_like(eta), df)
     if shape.clustering == "replicates":
-        within, between = jnp.sqrt(seed**2 + data.error**2), jnp.broadcast_to(misfit, eta.shape)
-        correlation = jnp.zeros_like(eta)
-    else:
-        wobble = numpyro.sample("checkpoint_sd", dist.LogNormal(*CHECKPOINT_SD)) * data.stretch
-        memory = numpyro.sample("checkpoint_correlation", dist.Beta(8.0, 2.0))
-        within, between = jnp.sqrt(wobble**2 + data.error**2), jnp.sqrt(seed**2 + misfit**2)
-        follows = jnp.isfinite(data.gap)
-        correlation = jnp.where(follows, memory ** jnp.where(follows, data.gap, 1.0), 0.0)
+        return RowNoise(jnp.sqrt(seed**2 + data.error**2), jnp.broadcast_to(misfit, eta.shape), df)
+    wobble = jnp.exp(noise[4]) * data.stretch
+    return RowNoise(jnp.sqrt(wobble**2 + data.error**2), jnp.sqrt(seed**2 + misfit**2), df)
+
+
+def likelihood(shape: Shape, data: Data, eta: Any, noise: Any) -> dist.Distribution:
+    """How the measured responses scatter around the predictions of their rows."""
+    if shape.noise == "beta_binomial":
+        return observe.beta_binomial(unlink(shape.link, eta), jnp.exp(noise[0]), data.trials, data.valid)
+    rows = row_noise(shape, data, eta, noise)
+    if shape.clustering == "rows":
+        return observe.student(rows.df, eta, rows.within, data.valid)
+    follows = jnp.isfinite(data.gap)
+    correlation = jnp.zeros_like(eta)
+    if shape.clustering == "checkpoints":
+        correlation = jnp.where(follows, jax.nn.sigmoid(noise[5]) ** jnp.where(follows, data.gap, 1.0), 0.0)
     return observe.ClusteredStudentT(
-        df, eta, within, between, correlation, data.cluster, data.valid, clusters=shape.clusters
+        rows.df,
+        eta,
+        rows.within,
+        rows.between,
+        correlation,
+        data.cluster,
+        data.valid,
+        clusters=shape.clusters,
     )

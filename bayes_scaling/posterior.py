@@ -12,14 +12,15 @@ import pandas as pd
 import xarray as xr
 
 from bayes_scaling.diagnostics import Diagnostics, diagnose, identifiability
+from bayes_scaling.engine import Settings
 from bayes_scaling.evaluate import evaluate, prior_latents
 from bayes_scaling.law import Law, with_priors
 from bayes_scaling.laws import law as law_by_name
 from bayes_scaling.layout import Prepared, prepare
-from bayes_scaling.model import LEAST_DF
+from bayes_scaling.model import LEAST_DF, structure_weights
 from bayes_scaling.observe import unlink_numpy
 from bayes_scaling.runs import Runs, read_runs
-from bayes_scaling.sample import Draws, Progress, Settings, sample
+from bayes_scaling.sample import Draws, Progress, sample
 from bayes_scaling.structure import Structure
 
 #: Arrays with a row dimension are kept whole up to this many numbers, and thinned over draws beyond.
@@ -187,16 +188,24 @@ def named(prepared: Prepared, values: Mapping[str, np.ndarray]) -> xr.Dataset:
             population = np.asarray(law.parameters[k].constrain(values["location"][..., k]))
             out[f"{shape.names[k]}_population"] = (at, population)
             out[f"{shape.names[k]}_spread"] = (at, values["spread"][..., j])
-    if "seed" in values:
-        out["seed_sd"] = (at, np.exp(values["seed"][..., 0]) * float(prepared.data.stretch))
-        out["seed_slope"] = (at, values["seed"][..., 1])
-        out["misfit_sd"] = (at, values["misfit"] * float(prepared.data.stretch))
-        out["degrees_of_freedom"] = (at, LEAST_DF + values["seed_tail"])
-    for name in ("checkpoint_sd", "checkpoint_correlation", "overdispersion", "structure_scale"):
-        if name in values:
-            out[name] = (at, values[name])
+    if shape.noise == "student":
+        noise, stretch = values["noise"], float(prepared.data.stretch)
+        share = 1 / (1 + np.exp(-noise[..., 2]))
+        total = np.exp(noise[..., 0]) * stretch
+        out["seed_sd"] = (at, total * np.sqrt(share))
+        out["seed_slope"] = (at, noise[..., 1])
+        out["misfit_sd"] = (at, total * np.sqrt(1 - share))
+        out["degrees_of_freedom"] = (at, LEAST_DF + np.exp(noise[..., 3]))
+        if noise.shape[-1] > 4:
+            out["checkpoint_sd"] = (at, np.exp(noise[..., 4]) * stretch)
+            out["checkpoint_correlation"] = (at, 1 / (1 + np.exp(-noise[..., 5])))
+    else:
+        out["overdispersion"] = (at, np.exp(values["noise"][..., 0]))
+    if "structure_scale" in values:
+        out["structure_scale"] = (at, values["structure_scale"])
     if "structure_family" in values:
-        weights = values["structure_family"][:, :, : len(families)]
+        scale = values["structure_scale"][..., None, None]
+        weights = structure_weights(prepared.data, scale, values["structure_family"])[:, :, : len(families)]
         out["structure_weights"] = ((*at, "family", "basis"), weights)
     if "correlation_factor" in values:
         out["correlation_factor"] = ((*at, "pooled", "pooled_other"), values["correlation_factor"])
@@ -228,7 +237,11 @@ def summarise(posterior: Posterior, prob: float = 0.9) -> pd.DataFrame:
         ess = array_stats.ess(cells, chain_axis=0, draw_axis=1)
         for k, label in enumerate(labels):
             x = cells[..., k].ravel()
-            row = {"quantity": f"{name}[{label}]" if label else str(name), "median": np.median(x), "sd": x.std()}
+            row = {
+                "quantity": f"{name}[{label}]" if label else str(name),
+                "median": np.median(x),
+                "sd": x.std(),
+            }
             row[f"{100 * low:g} %"], row[f"{100 * high:g} %"] = np.quantile(x, [low, high])
             row["R-hat"], row["ESS"] = float(np.ravel(rhat)[k]), float(np.ravel(ess)[k])
             row["prior share"] = scale(x).std() / max(scale(before[..., k]).std(), 1e-300)

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_scaling.layout import Shape, bucket, coordinates
-from bayes_scaling.model import displaced, predict_rows
+from bayes_scaling.model import SPREAD_SD, displaced, predict_rows
 from bayes_scaling.observe import bounded, unlink_numpy
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.structure import features, residual_factor
@@ -69,13 +69,13 @@ def predict(
         for name, family in own.items():
             mine = [j for j, f in enumerate(families) if f == name]
             loose = rng.standard_normal((len(theta), root.shape[1])) @ root.T
-            delta[:, mine] = scale * (family.weights @ phi.T + loose)[:, mine]
+            delta[:, mine] = (family.weights @ phi.T + scale * loose)[:, mine]
     return _evaluate(posterior, inputs, theta, delta)
 
 
 class _Family(NamedTuple):
     theta: np.ndarray  # (S, P) constrained
-    weights: np.ndarray  # (S, R) of the discrepancy
+    weights: np.ndarray  # (S, R) of the discrepancy's features
 
 
 def _family_draws(posterior: Posterior, draws: xr.Dataset, name: str, rng: np.random.Generator) -> _Family:
@@ -106,9 +106,15 @@ def _family_draws(posterior: Posterior, draws: xr.Dataset, name: str, rng: np.ra
             centre = to_free(p.support, draws[f"{p.name}_population"].values.ravel())
             spread = draws[f"{p.name}_spread"].values.ravel()
         else:  # one family was fitted: how families differ is the prior's
-            centre, spread = to_free(p.support, first), np.abs(rng.standard_normal(size)) * data.spread[k]
+            centre, spread = (
+                to_free(p.support, first),
+                data.spread[k] * np.exp(SPREAD_SD * rng.standard_normal(size)),
+            )
         columns.append(np.asarray(from_free(p.support, centre + spread * z[:, k])))
-    return _Family(np.stack(columns, axis=1), rng.standard_normal((size, shape.rank)))
+    weights = rng.standard_normal((size, shape.rank))
+    if shape.rank:
+        weights = weights * draws["structure_scale"].values.reshape(-1, 1)
+    return _Family(np.stack(columns, axis=1), weights)
 
 
 def to_free(support: str, values: np.ndarray) -> np.ndarray:
@@ -171,11 +177,15 @@ def noise_at(
     away = np.clip(curves.eta - float(prepared.data.reference), -3.0, 3.0)
     seed = column("seed_sd") * np.exp(column("seed_slope") * away)
     if "checkpoint_sd" in draws:
-        seed = np.sqrt(seed**2 + (column("checkpoint_sd") * float(prepared.data.stretch)) ** 2)
+        seed = np.sqrt(seed**2 + column("checkpoint_sd") ** 2)
     relative = prepared.data.error[prepared.data.error > 0]
     typical = float(np.median(relative)) if relative.size else 0.0
     mean = unlink_numpy(prepared.shape.link, curves.eta)
-    given = np.abs(error / _slope(prepared.shape.link, mean)) if error is not None else np.full_like(mean, typical)
+    given = (
+        np.abs(error / _slope(prepared.shape.link, mean))
+        if error is not None
+        else np.full_like(mean, typical)
+    )
     return LinkNoise(seed, column("misfit_sd"), given, column("degrees_of_freedom"))
 
 
@@ -192,7 +202,12 @@ def spread_out(
     explained = _squared_correlation(curves.bare, curves.eta)
     total = mean.var(axis=0)
     none = np.zeros(mean.shape[1])
-    variance = {"parameter": explained * total, "structure": (1 - explained) * total, "seed": none, "evaluation": none}
+    variance = {
+        "parameter": explained * total,
+        "structure": (1 - explained) * total,
+        "seed": none,
+        "evaluation": none,
+    }
     if target == "mean":
         return mean, variance
     if counts:
@@ -209,7 +224,11 @@ def spread_out(
 
 
 def _counts(
-    posterior: Posterior, p: np.ndarray, variance: dict[str, np.ndarray], target: Target, rng: np.random.Generator
+    posterior: Posterior,
+    p: np.ndarray,
+    variance: dict[str, np.ndarray],
+    target: Target,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Success rates: overdispersion is the seed's part, a finite number of trials the evaluation's."""
     over = posterior.tree["posterior"]["overdispersion"].values.reshape(-1, 1) + 1e-9

@@ -20,12 +20,13 @@ import jax.numpy as jnp
 
 #: Curvatures are kept above this: every latent has unit prior scale, so a posterior flatter than that is the
 #: sign of a bad starting point and not of a wide posterior.
-LEAST_CURVATURE = 0.25
+LEAST_CURVATURE = 0.5
 NEWTON_STEPS = 40
 
 #: Antithetic pairs of draws, and iterations, of the variational Newton iteration.
-PAIRS = 6
-VARIATIONAL_STEPS = 20
+PAIRS = 8
+VARIATIONAL_STEPS = 40
+DAMPING = 0.3
 
 
 class Whitening(NamedTuple):
@@ -71,16 +72,15 @@ def whiten(white: Whitening, z: Any, sizes: Sizes) -> Any:
     return jnp.concatenate([w_f.reshape(-1), w_g])
 
 
-def gaussian_fit(
-    potential: Callable[[Any], Any], starts: Any, sizes: Sizes, key: Any
-) -> tuple[Whitening, Any, Any]:
-    """Newton's method from several starts, then a Gaussian fit around the best mode.
+def gaussian_fit(potential: Callable[[Any], Any], mode: Any, sizes: Sizes, key: Any) -> Whitening:
+    """The Gaussian nearest to a posterior, by a variational Newton iteration.
 
     Parameters
     ----------
     potential : callable
         Negative log density of a flat vector (F p + g,).
-    starts : array, shape (K, F p + g)
+    mode : array, shape (F p + g,)
+        Where to begin.
     sizes : Sizes
     key : JAX random key
 
@@ -88,12 +88,7 @@ def gaussian_fit(
     -------
     Whitening
         Centre and inverse factor of the fitted Gaussian.
-    modes : array, shape (K, F p + g)
-    energies : array, shape (K,)
-        Potential at the modes, infinite where it is not finite.
     """
-    modes, energies = jax.lax.map(lambda z: _newton(potential, z, sizes), starts)
-    mode = modes[jnp.argmin(energies)]
     draws = jax.random.normal(key, (PAIRS, len(mode)), mode.dtype)
     draws = jnp.concatenate([draws, -draws])
 
@@ -102,7 +97,7 @@ def gaussian_fit(
         finite = jnp.isfinite(gradient).all() & jnp.isfinite(arrow.population).all()
         return gradient, arrow, (finite & jnp.isfinite(arrow.families).all()).astype(z.dtype)
 
-    def step(carry: tuple[Any, Arrow], k: Any) -> tuple[tuple[Any, Arrow], None]:
+    def step(carry: tuple[Any, Arrow], _: None) -> tuple[tuple[Any, Arrow], None]:
         centre, precision = carry
         white = Whitening(centre, *_factor(precision))
         gradients, arrows, weight = jax.lax.map(lambda w: local(unwhiten(white, w, sizes)), draws)
@@ -111,14 +106,14 @@ def gaussian_fit(
         def average(values: Any) -> Any:
             return jnp.tensordot(share, jnp.nan_to_num(values, posinf=0.0, neginf=0.0), 1)
 
-        rate = jnp.where(k < VARIATIONAL_STEPS // 2, 0.5, 0.25) * (weight.sum() > 0)
+        rate = DAMPING * (weight.sum() > 0)
         precision = jax.tree.map(lambda old, new: (1 - rate) * old + rate * average(new), precision, arrows)
         white = Whitening(centre, *_factor(precision))
         return (centre - rate * _bounded(_solve(white, average(gradients), sizes)), precision), None
 
     begin = (mode, _arrow(potential, mode, sizes))
-    (centre, precision), _ = jax.lax.scan(step, begin, jnp.arange(VARIATIONAL_STEPS))
-    return Whitening(centre, *_factor(precision)), modes, energies
+    (centre, precision), _ = jax.lax.scan(step, begin, None, length=VARIATIONAL_STEPS)
+    return Whitening(centre, *_factor(precision))
 
 
 class Arrow(NamedTuple):
@@ -183,11 +178,11 @@ def _solve(white: Whitening, gradient: Any, sizes: Sizes) -> Any:
 
 
 def _bounded(step: Any) -> Any:
-    """A step no longer than a few prior standard deviations in each latent."""
-    return step / jnp.maximum(1.0, jnp.linalg.norm(step) / (3 * jnp.sqrt(len(step))))
+    """A step of at most one prior standard deviation in any latent."""
+    return step / jnp.maximum(1.0, jnp.abs(step).max())
 
 
-def _newton(potential: Callable[[Any], Any], start: Any, sizes: Sizes) -> tuple[Any, Any]:
+def newton(potential: Callable[[Any], Any], start: Any, sizes: Sizes) -> tuple[Any, Any]:
     """Minimise from one start; a step is halved until the potential falls."""
     lengths = 0.5 ** jnp.arange(10, dtype=start.dtype)
 

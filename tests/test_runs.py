@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from bayes_scaling.law import Input, Law, Parameter, Reference, loss, real, successes
 from bayes_scaling.laws import law
-from bayes_scaling.runs import Runs, RunsError, compress, measurements, number, read_runs, subset
+from bayes_scaling.measurements import compress, measurements
+from bayes_scaling.runs import Runs, RunsError, number, read_runs, subset
 
 CHINCHILLA = law("chinchilla")
 OFFSET = law("power_law_offset")

@@ -1,0 +1,119 @@
+"""A tree of arrays in one NetCDF file: written whole or not at all, read whole or refused."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+import xarray as xr
+
+from bayes_scaling._tables import no_such_file
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_CAUSES = {
+    errno.ENOSPC: "the disk is full",
+    getattr(errno, "EDQUOT", -1): "the disk quota is used up",
+    errno.EFBIG: "the file would be larger than is allowed here",
+    errno.EACCES: "there is no permission to write there",
+    errno.EPERM: "there is no permission to write there",
+    errno.EROFS: "the file system is read-only",
+}
+
+
+class StorageError(ValueError):
+    """A posterior cannot be written, or a file is not a posterior that this version can read."""
+
+
+def write(tree: xr.DataTree, path: Path) -> None:
+    """Write a tree, or leave everything as it was.
+
+    The file is made in memory, because HDF5 may crash the process on a full disk (h5py issue 914), then
+    written under a temporary name in the same folder and renamed.
+
+    Raises
+    ------
+    StorageError
+        With the cause, and what became of an old file.
+    """
+    if path.is_dir():
+        raise _unsaved(path, f"it is a folder; expected a file, such as {str(path / 'posterior.nc')!r}")
+    if not path.parent.is_dir():
+        raise _unsaved(path, f"there is no folder {str(path.parent)!r}; make it first")
+    try:
+        content = tree.to_netcdf(engine="h5netcdf")
+    except (TypeError, ValueError) as error:  # text that no NetCDF file can hold, say
+        raise _unsaved(path, str(error)) from error
+    assert isinstance(content, memoryview)
+    try:
+        with content:  # a view that an error's traceback keeps alive would break its buffer's end
+            _replace(path.resolve(), content)
+    except OSError as error:
+        cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
+        raise _unsaved(path, cause) from error
+
+
+def _unsaved(path: Path, cause: str) -> StorageError:
+    old = "the old file is untouched" if path.is_file() else "nothing was written"
+    return StorageError(f"cannot save to {str(path)!r}: {cause}. The posterior is still in memory; {old}.")
+
+
+def _replace(path: Path, content: memoryview) -> None:
+    """Put a whole file in the place of an old one."""
+    if path.exists() and not os.access(path, os.W_OK):  # a rename would not ask
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    temporary = path.with_name(f".bayes-scaling-{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def read(path: Path) -> xr.DataTree:
+    """The whole file in memory.
+
+    Raises
+    ------
+    StorageError
+        If there is no such file, or it is not a NetCDF-4 file, or not all of one.
+    """
+    if not path.exists():
+        raise StorageError(no_such_file(path))
+    expected = "expected a file that bayes_scaling.save wrote"
+    if path.is_dir():
+        raise StorageError(f"{str(path)!r} is a folder; {expected}")
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_SIGNATURE))
+    except OSError as error:
+        raise StorageError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    if not head:
+        raise StorageError(f"{str(path)!r} is empty; {expected}")
+    if head != _SIGNATURE:
+        why = " but of the older NetCDF-3 format" if head.startswith(b"CDF") else ""
+        raise StorageError(f"{str(path)!r} is not a NetCDF-4 file{why}; {expected}")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf", decode_times=False, decode_timedelta=False) as tree:
+            return tree.load()
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        if "truncated" in str(error):
+            size = path.stat().st_size
+            text = f"is truncated: its {size} bytes are not the whole file; copy it again or save it anew"
+        else:
+            text = f"is damaged: {first_line(error)}"
+        raise StorageError(f"{str(path)!r} {text}") from error
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its kind if it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

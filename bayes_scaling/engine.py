@@ -1,0 +1,149 @@
+"""The compiled programs of one shape: a pilot fit that sets the coordinates, and NUTS in them.
+
+The kernel is NumPyro's own (``numpyro.infer.hmc.hmc``), run inside ``lax.scan``, in the coordinates of a
+Gaussian fit (whiten.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro.infer.hmc import hmc
+from numpyro.infer.hmc_util import euclidean_kinetic_energy
+
+from bayes_scaling.latents import energy, pack, prior_draw, sizes_of
+from bayes_scaling.layout import Data, Shape
+from bayes_scaling.whiten import Sizes, Whitening, gaussian_fit, newton, unwhiten, whiten
+
+#: Iterations per call of the compiled program: how often progress is shown and Ctrl-C is heard.
+CHUNK = 100
+#: Starting points of the pilot fit.
+STARTS = 4
+#: Other modes within this many nats of the best one start chains too.
+NEARLY_AS_GOOD = 6.0
+#: How far towards those modes, in whitened coordinates.
+APART = 1.0
+
+#: What a program emits at every draw, besides the latents.
+STATISTICS = ("diverging", "n_steps", "acceptance_rate", "energy", "step_size", "lp")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to sample.
+
+    Parameters
+    ----------
+    chains, warmup, draws : int
+        Draws are per chain, after warm-up.
+    most_draws : int
+        While the smallest effective sample size is below 400 or R-hat above 1.01, the chains go on, by ``draws``
+        at a time, up to this many draws each.
+    seed : int
+    target_accept : float
+        Mean acceptance that the step size is adapted to.
+    max_tree_depth : int
+    precision : {"float64", "float32"}
+    chain_method : {"auto", "threads", "vmap"}
+        ``"auto"``: threads on a CPU, vmap elsewhere.
+    """
+
+    chains: int = 4
+    warmup: int = 300
+    draws: int = 1000
+    most_draws: int = 6000
+    seed: int = 0
+    target_accept: float = 0.85
+    max_tree_depth: int = 10
+    precision: Literal["float64", "float32"] = "float64"
+    chain_method: Literal["auto", "threads", "vmap"] = "auto"
+
+
+class Program(NamedTuple):
+    """The compiled functions of one shape; each takes the data as an argument."""
+
+    start: Callable[..., Any]  # (data, key) -> white, states of all chains
+    advance: Callable[..., Any]  # (data, whitening, state) -> state, (latents, statistics)
+
+
+def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
+    """The functions of one shape, not yet compiled."""
+
+    @jax.jit
+    def potential(data: Data, z: Any) -> Any:
+        return energy(shape, data, z)
+
+    def kernel(data: Data, white: Whitening) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        def whitened(w: Any) -> Any:
+            return potential(data, unwhiten(white, w, sizes))
+
+        return hmc(whitened, kinetic_fn=euclidean_kinetic_energy, algo="NUTS")
+
+    options = {
+        "num_warmup": settings.warmup,
+        "step_size": 0.5,
+        "target_accept_prob": settings.target_accept,
+        "max_tree_depth": settings.max_tree_depth,
+    }
+
+    def start(data: Data, key: Any) -> tuple[Whitening, Any]:
+        key_prior, key_fit, key_noise, key_chain = jax.random.split(key, 4)
+        keys = jax.random.split(key_prior, STARTS)
+        starts = jax.vmap(lambda k: pack(prior_draw(shape, data, k), shape, data))(keys)
+        starts = starts * jnp.where(jnp.arange(STARTS) == 0, 0.05, 0.7)[:, None]
+        modes, energies = jax.lax.map(lambda z: newton(partial(potential, data), z, sizes), starts)
+        white = gaussian_fit(partial(potential, data), modes[jnp.argmin(energies)], sizes, key_fit)
+        # chains start around the fit, and around other modes that are nearly as good
+        chain = jnp.arange(settings.chains) % STARTS
+        other = (chain > 0) & (energies < energies.min() + NEARLY_AS_GOOD)[chain]
+        around = jax.lax.map(lambda z: whiten(white, z, sizes), modes)[chain]
+        around = jnp.where(other[:, None] & jnp.isfinite(around), around, 0.0) * APART
+        first = around + jax.random.normal(key_noise, around.shape, around.dtype)
+        begin = kernel(data, white)[0]
+        chain_keys = jax.random.split(key_chain, settings.chains)
+        return white, jax.lax.map(
+            lambda item: begin(item[0], rng_key=item[1], **options), (first, chain_keys)
+        )
+
+    def advance(data: Data, white: Whitening, state: Any) -> tuple[Any, Any]:
+        init, step = kernel(data, white)
+        # a kernel learns its options when it is initialised; the state that this makes is not used
+        jax.eval_shape(lambda w: init(w, rng_key=state.rng_key, **options), state.z)
+
+        def one(state: Any, _: None) -> tuple[Any, Any]:
+            state = step(state)
+            out = (state.diverging, state.num_steps, state.accept_prob, state.energy)
+            out = (*out, state.adapt_state.step_size, -state.potential_energy)
+            return state, (unwhiten(white, state.z, sizes), out)
+
+        return jax.lax.scan(one, state, None, length=CHUNK)
+
+    return Program(start, advance)
+
+
+@lru_cache(maxsize=256)
+def compiled(shape: Shape, settings: Settings, signature: tuple[Any, ...], vmapped: bool) -> Program:
+    """Compile for data of one signature, both functions at the same time."""
+    leaves, tree = signature
+    data = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(size, kind) for size, kind in leaves])
+    plain = build(shape, settings, sizes_of(shape, data))
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    white, states = jax.eval_shape(plain.start, data, key)
+    one = states if vmapped else jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), states)
+    advance = jax.vmap(plain.advance, in_axes=(None, None, 0)) if vmapped else plain.advance
+    lowered = (jax.jit(plain.start).lower(data, key), jax.jit(advance).lower(data, white, one))
+    with ThreadPoolExecutor(2) as pool:
+        return Program(*pool.map(lambda program: program.compile(), lowered))
+
+
+def signature(data: Data) -> tuple[Any, ...]:
+    """Shapes and types of the data, hashable."""
+    leaves, tree = jax.tree.flatten(data)
+    return tuple((x.shape, np.dtype(x.dtype)) for x in leaves), tree

@@ -1,0 +1,392 @@
+"""The command line: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import bayes_scaling as bs
+from bayes_scaling import posterior as posterior_module
+from bayes_scaling.cli import app
+from bayes_scaling.plot.prior import from_prior
+from bayes_scaling.posterior import Posterior
+from bayes_scaling.storage import load, save
+
+RUN = CliRunner()
+AT = ("--at", "params=70e9,tokens=1.4e12")
+FEW = ("--chains", "2", "--warmup", "100", "--draws", "100", "--allow-failed")
+#: The numbers of one forecast, as the issue of the package fixed them.
+FORECAST = {"inputs", "family", "target", "median", "mean", "sd", "quantiles", "variance"}
+
+
+def run(*arguments: object):
+    return RUN.invoke(app, [str(a) for a in arguments])
+
+
+def table(rows: int = 10) -> pd.DataFrame:
+    """Runs of two families on the published Chinchilla law."""
+    rng = np.random.default_rng(2)
+    n, d = np.geomspace(5e7, 8e9, rows), np.geomspace(2e9, 1.6e11, rows) * rng.uniform(0.3, 3, rows)
+    loss = (1.8172 + 482.01 * n**-0.3478 + 2085.43 * d**-0.3658) * np.exp(0.005 * rng.standard_normal(rows))
+    return pd.DataFrame({"family": ["a", "b"] * (rows // 2), "params": n, "tokens": d, "loss": loss})
+
+
+def write(file: Path, frame: pd.DataFrame) -> Path:
+    frame.to_csv(file, index=False)
+    return file
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A folder with a table, and posteriors that passed and failed their diagnostics (draws of the prior)."""
+    folder = tmp_path_factory.mktemp("home")
+    write(folder / "runs.csv", table())
+    posterior = from_prior(bs.law("chinchilla"), bs.read_runs(table()), draws=300)
+    for name, problems in (("passed", ()), ("failed", ("R-hat 1.5 > 1.01: the chains disagree",))):
+        judged = replace(posterior, diagnostics=replace(posterior.diagnostics, problems=problems))
+        save(judged, folder / f"{name}.nc")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _in_home(home, monkeypatch) -> None:
+    monkeypatch.chdir(home)
+
+
+# --- what needs no data ------------------------------------------------------------------------------------
+
+
+def test_laws_as_json() -> None:
+    result = run("laws", "--json")
+    assert result.exit_code == 0
+    records = json.loads(result.stdout)
+    assert [r["name"] for r in records] == list(bs.laws())
+    keys = {"name", "title", "folder", "predicts", "inputs", "parameters", "reference"}
+    assert all(keys <= set(r) for r in records)
+    chinchilla = next(r for r in records if r["name"] == "chinchilla")
+    assert chinchilla["folder"] == "pretraining"
+    assert [i["name"] for i in chinchilla["inputs"]] == ["params", "tokens"]
+    assert [p["name"] for p in chinchilla["parameters"]] == ["E", "A", "alpha", "B", "beta"]
+    assert chinchilla["parameters"][0]["prior"] == list(bs.law("chinchilla").parameter("E").interval)
+    assert chinchilla["reference"]["year"] == 2022
+
+
+def test_laws_for_people() -> None:
+    result = run("laws")
+    assert result.exit_code == 0
+    assert set(bs.laws()) <= set(result.stdout.split())
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    "name", ["chinchilla", "coverage_exp_power", "lr_annealing", "smoothly_broken_power_law:2"]
+)
+def test_describe(name) -> None:
+    result = run("describe", name)
+    assert result.exit_code == 0
+    law = bs.law(name.split(":")[0])
+    words = " ".join(result.stdout.split())
+    assert law.reference.authors in words
+    for symbol in (*law.inputs, *law.parameters):
+        assert symbol.name in words
+    assert json.loads(run("describe", name, "--json").stdout)["name"] == law.name
+
+
+def test_describe_tells_priors_published_values_and_sources() -> None:
+    words = " ".join(run("describe", "chinchilla").stdout.split())
+    for word in ("0.155 to 0.58", "tight", "besiroglu2024", "1.82", "arXiv:2404.10102", "irreducible loss"):
+        assert word in words
+    one, two = (run("describe", f"smoothly_broken_power_law:{k}").stdout for k in (1, 2))
+    assert "1 break" in one
+    assert "2 breaks" in two
+
+
+def test_datasets() -> None:
+    assert "pile-families" in run("datasets").stdout
+    records = json.loads(run("datasets", "--json").stdout)
+    assert records[0]["name"] == "pile-families"
+    assert "2304.03208" in records[0]["citation"]
+
+
+def test_help_and_version() -> None:
+    for command in ((), ("laws",), ("describe",), ("datasets",), ("fit",), ("forecast",)):
+        assert run(*command, "--help").exit_code == 0
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", run("--version").stdout)
+
+
+def test_python_m_and_no_pictures_for_a_list() -> None:
+    code = (
+        "import sys; from bayes_scaling.cli import main\ntry: main()\nexcept SystemExit as e: print(e.code)\n"
+    )
+    code += "print([m for m in ('matplotlib', 'arviz_stats', 'arviz') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code, "laws"], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["0", "[]"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bayes_scaling", "describe", "chinchila"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: there is no law 'chinchila'; did you mean 'chinchilla'?")
+    assert "Traceback" not in done.stderr
+
+
+# --- forecasts of a saved posterior ------------------------------------------------------------------------
+
+
+def test_forecast_as_json_is_the_forecast() -> None:
+    plans = [{"params": 70e9, "tokens": 1.4e12}, {"params": 1e9, "tokens": 2e10}]
+    result = run(
+        "forecast", "passed.nc", "--law", "chinchilla", "--json", "--at", "params=70B,tokens=1.4T",
+        "--at", "params=1e9, tokens=2e10", "--group-value", "new", "--group-value", "a", "--seed", "3",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert set(answer) == {"law", "diagnostics", "forecasts", "notes"}
+    assert answer["law"] == "chinchilla"
+    assert answer["diagnostics"]["passed"] is True
+    assert answer["diagnostics"]["rhat"] is None  # one chain has none, and JSON has no NaN
+    assert any("e-folds" in note for note in answer["notes"])
+    pairs = [(f["inputs"]["params"], f["family"]) for f in answer["forecasts"]]
+    assert pairs == [(70e9, "new"), (70e9, "a"), (1e9, "new"), (1e9, "a")]
+    for one in answer["forecasts"]:
+        assert set(one) == FORECAST
+        assert one["target"] == "new_run"
+        assert set(one["quantiles"]) == {"0.05", "0.25", "0.5", "0.75", "0.95"}
+        assert {"parameter", "seed", "evaluation"} <= set(one["variance"])
+        assert sum(one["variance"].values()) == pytest.approx(one["sd"] ** 2)
+    expected = bs.forecast(
+        load("passed.nc"), [plans[0], plans[0], plans[1], plans[1]], family=["new", "a", "new", "a"], seed=3
+    )
+    assert [f["median"] for f in answer["forecasts"]] == pytest.approx(expected.median)
+
+
+def test_forecast_for_people(home) -> None:
+    result = run("forecast", "passed.nc", *AT, "--group-value", "a", "--plot", "out.png", "--target", "mean")
+    assert result.exit_code == 0, result.stderr
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    made = bs.forecast(load("passed.nc"), {"params": 70e9, "tokens": 1.4e12}, family="a", target="mean")
+    words = result.stdout.split()
+    for word in ("70B", "1.4T", "a", f"{made.median[0]:#.3g}", f"{made.quantile(0.95)[0]:#.3g}", "parameter"):
+        assert word in words
+    assert "Diagnostics passed" in result.stdout
+    assert "loss (nat/token) of mean curve" in result.stdout
+    assert (home / "out.png").read_bytes().startswith(b"\x89PNG")
+    assert "out.png" in result.stderr
+
+
+def test_compute_stands_in_for_one_of_params_and_tokens() -> None:
+    result = run("forecast", "passed.nc", "--at", "params=70e9,compute=5.88e23", "--json")
+    inputs = json.loads(result.stdout)["forecasts"][0]["inputs"]
+    assert inputs["tokens"] == pytest.approx(1.4e12)
+
+
+def test_failed_diagnostics_refuse() -> None:
+    result = run("forecast", "failed.nc", *AT, "--json")
+    assert result.exit_code == 3
+    assert result.stdout == ""
+    assert "the chains disagree" in result.stderr
+    assert "--allow-failed" in result.stderr
+    result = run("forecast", "failed.nc", *AT, "--json", "--allow-failed")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["diagnostics"]["passed"] is False
+
+
+# --- with the sampler --------------------------------------------------------------------------------------
+
+
+def test_fit_then_forecast(home) -> None:
+    write(home / "one.csv", table().drop(columns="family"))
+    fitted = run("fit", "one.csv", "-l", "chinchilla", "-o", "one.nc", *FEW[:-1], "--prior", "E=0.9,2.6")
+    assert fitted.exit_code == 0, fitted.stderr
+    for word in ("Diagnostics", "alpha", "seed_sd", "R-hat"):
+        assert word in fitted.stdout
+    posterior = load(home / "one.nc")
+    assert posterior.law.parameter("E").interval == (0.9, 2.6)
+    kept = posterior.settings
+    assert kept == bs.Settings(chains=2, warmup=100, draws=100)
+
+    options = (*AT, *FEW, "--prior", "E=0.9,2.6", "--json")
+    whole = run(
+        "forecast", "one.csv", "--law", "chinchilla", *options, "--out", "two.nc", "--plot", "one.pdf"
+    )
+    assert whole.exit_code == 0, whole.stderr
+    from_table = json.loads(whole.stdout)
+    from_file = json.loads(run("forecast", "one.nc", *AT, "--allow-failed", "--json").stdout)
+    assert from_table == from_file
+    assert from_table["forecasts"][0]["family"] == "all"
+    assert 1.5 < from_table["forecasts"][0]["median"] < 2.3
+    assert isinstance(load(home / "two.nc"), Posterior)
+    assert (home / "one.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_an_input_is_called_by_the_column_that_feeds_it(home) -> None:
+    frame = table().assign(pf_days=lambda t: 6 * t.params * t.tokens / 8.64e19)[["pf_days", "loss"]]
+    law, x = bs.law("power_law_offset"), {"x": "pf_days"}
+    save(from_prior(law, bs.read_runs(frame), x, "loss", draws=50), home / "generic.nc")
+    result = run("forecast", "generic.nc", "--at", "pf_days=1e4", "--allow-failed", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["forecasts"][0]["inputs"] == {"x": 1e4}
+    refused(run("forecast", "generic.nc", "--at", "pf_day=1e4"), "did you mean 'pf_days'")
+
+
+# --- bad input ---------------------------------------------------------------------------------------------
+
+BAD_TABLES = {
+    "negative": (
+        table().assign(loss=lambda t: t.loss.mask(t.index == 3, -1.0)),
+        r"loss: -1 in row 4; expected a positive number",
+    ),
+    "zero": (table().assign(tokens=lambda t: t.tokens.mask(t.index == 0, 0.0)), r"tokens.*row 1"),
+    "infinite": (table().assign(params=lambda t: t.params.mask(t.index == 1, np.inf)), r"params.*row 2"),
+    "text": (
+        table().astype({"loss": object}).assign(loss=lambda t: t.loss.mask(t.index == 2, "x")),
+        r"loss.*'x'",
+    ),
+    "percent": (table().assign(loss=lambda t: 100 * t.loss), r"loss"),
+    "missing": (table().assign(loss=np.nan), r"loss|no row is complete"),
+    "duplicates": (table().assign(run="r1"), r"run"),
+    "nothing": (table()[["family"]], r"no column holds numbers"),
+}
+
+
+@pytest.fixture
+def _no_sampling(monkeypatch) -> None:
+    """Bad input is found before the sampler starts."""
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the sampler was started")
+
+    monkeypatch.setattr(posterior_module, "sample", never)
+
+
+def refused(result, message: str) -> None:
+    """One message, on standard error, and exit code 2."""
+    assert result.exit_code == 2, (result.exit_code, result.stderr, result.exception)
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert re.search(message, result.stderr, re.DOTALL), result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.usefixtures("_no_sampling")
+@pytest.mark.parametrize("kind", BAD_TABLES)
+def test_bad_tables(kind, home) -> None:
+    frame, message = BAD_TABLES[kind]
+    file = write(home / f"bad_{kind}.csv", frame)
+    refused(run("forecast", file, "--law", "chinchilla", *AT, "--json"), message)
+    refused(run("fit", file, "--law", "chinchilla", "--out", "x.nc"), message)
+
+
+@pytest.mark.usefixtures("_no_sampling")
+def test_all_problems_of_a_table_at_once(home) -> None:
+    frame = table().assign(loss=lambda t: t.loss.mask(t.index == 3, -1.0))
+    file = write(home / "two.csv", frame.assign(tokens=lambda t: t.tokens.mask(t.index == 0, 0.0)))
+    result = run("forecast", file, "--law", "chinchilla", *AT)
+    refused(result, "loss")
+    refused(result, "tokens")
+
+
+@pytest.mark.usefixtures("_no_sampling")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("pile-famlies", "--law", "chinchilla", *AT), r"'pile-famlies'; did you mean 'pile-families'\?"),
+        (("rums.csv", "--law", "chinchilla", *AT), r"did you mean 'runs.csv'\? built in: pile-families"),
+        (("pased.nc", *AT), r"did you mean 'passed.nc'"),
+        (("runs.csv", "--law", "chinchila", *AT), r"no law 'chinchila'; did you mean 'chinchilla'"),
+        (("runs.csv", "--law", "chinchilla:x", *AT), r"variant"),
+        (("runs.csv", "--law", "chinchilla:2", *AT), r"no variant 2"),
+        (("runs.csv", *AT), r"which law\? say --law"),
+        (("runs.csv", "--law", "chinchilla", "--at", "params=70e9"), r"lacks the input 'tokens'"),
+        (("runs.csv", "--law", "chinchilla", "--at", "params=70e9,token=1e12"), r"did you mean 'tokens'"),
+        (("runs.csv", "--law", "chinchilla", "--at", "params=abc,tokens=1"), r"'abc' is not a number"),
+        (("runs.csv", "--law", "chinchilla", "--at", "params=0,tokens=1e9"), r"expected a positive"),
+        (("runs.csv", "--law", "chinchilla", "--at", "params=-1,tokens=1e9"), r"expected a positive"),
+        (("runs.csv", "--law", "chinchilla", "--at", "params=nan,tokens=1e9"), r"'nan' is not a number"),
+        (("runs.csv", "--law", "chinchilla", "--at", "params=inf,tokens=1e9"), r"'inf' is not a number"),
+        (("runs.csv", "--law", "chinchilla", "--at", "params=1,000,tokens=1"), r"expected NAME=VALUE.*'000'"),
+        (("runs.csv", "--law", "chinchilla", "--at", "params=1,params=2"), r"'params' is given twice"),
+        (
+            ("runs.csv", "--law", "chinchilla", *AT, "--group-value", "c"),
+            r"no such family; .*known: a, b, new",
+        ),
+        (
+            ("pile-families", "--law", "chinchilla", *AT, "--group-value", "opt"),
+            r"no such family",
+        ),  # no losses
+        (("runs.csv", "--law", "chinchilla", *AT, "--target", "men"), r"did you mean 'mean'"),
+        (("runs.csv", "--law", "chinchilla", *AT, "--group", "famly"), r"famly.*did you mean 'family'"),
+        (("runs.csv", "--law", "chinchilla", *AT, "--column", "loss=los"), r"'los'; did you mean 'loss'"),
+        (("runs.csv", "--law", "chinchilla", *AT, "--column", "loss"), r"expected NAME=VALUE"),
+        (("runs.csv", "--law", "chinchilla", *AT, "--unit", "tokens=parsec"), r"unknown unit 'parsec'"),
+        (("runs.csv", "--law", "chinchilla", *AT, "--prior", "E=1"), r"expected two numbers"),
+        (("runs.csv", "--law", "chinchilla", *AT, "--prior", "E=2,1"), r"must increase"),
+        (("runs.csv", "--law", "chinchilla", *AT, "--prior", "alfa=1,2"), r"did you mean 'alpha'"),
+        (("runs.csv", "--law", "chinchilla", *AT, "--x", "compute"), r"has 2 inputs; say --column params="),
+        (("runs.csv", "--law", "power_law", "--at", "x=1e24", "--x", "comput"), r"did you mean 'compute'"),
+        (("runs.csv", "--law", "power_law", "--at", "x=1", "--x", "params", "--y", "los"), r"mean 'loss'"),
+        (("runs.csv", "--law", "chinchilla", *AT, "--plot", "x.docx"), r"no ending of a picture"),
+        (("runs.csv", "--law", "chinchilla", *AT, "--plot", "no/x.png"), r"no folder"),
+        (("runs.csv", "--law", "chinchilla", *AT, "--out", "no/x.nc"), r"no folder"),
+        (("runs.csv", "--law", "chinchilla", *AT, "--out", "."), r"is a folder"),
+        ((".", "--law", "chinchilla", *AT), r"is a folder"),
+        (("empty.csv", "--law", "chinchilla", *AT), r"is empty"),
+        (("noise.csv", "--law", "chinchilla", *AT), r"noise.csv"),
+        (("runs.xyz", "--law", "chinchilla", *AT), r"no known ending"),
+        (("broken.nc", *AT), r"broken.nc"),
+        (("runs.nc", *AT), r"runs.nc"),
+        (("passed.nc", *AT, "--law", "kaplan_nd"), r"of law 'chinchilla', not of 'kaplan_nd'"),
+        (("passed.nc", *AT, "--prior", "E=1,2"), r"--prior cannot change the saved posterior"),
+        (("passed.nc", *AT, "--group-value", "c"), r"no such family"),
+        (("passed.nc", "--at", "params=1e9"), r"lacks the input 'tokens'"),
+        (("runs.csv", "--law", "lr_annealing", "--at", "step=10,schedule=none.txt"), r"none.txt"),
+        (
+            ("runs.csv", "--law", "lr_annealing", "--at", "step=10,schedule=noise.csv"),
+            r"one learning rate per",
+        ),
+        (("runs.csv", "--law", "lr_annealing", "--at", "step=10"), r"lacks the input 'schedule'"),
+    ],
+)
+def test_bad_arguments(arguments, message, home) -> None:
+    (home / "empty.csv").write_text("")
+    (home / "noise.csv").write_bytes(bytes(range(256)) * 4)
+    (home / "runs.xyz").write_text("a,b\n1,2\n")
+    (home / "broken.nc").write_bytes((home / "passed.nc").read_bytes()[:5000])
+    (home / "runs.nc").write_bytes((home / "runs.csv").read_bytes())
+    refused(run("forecast", *arguments, "--json"), message)
+
+
+def test_a_posterior_is_no_table_for_fit() -> None:
+    refused(
+        run("fit", "passed.nc", "--law", "chinchilla", "--out", "x.nc"),
+        "fit the table again|holds a posterior",
+    )
+
+
+def test_usage_errors_end_with_two_as_well() -> None:
+    for arguments in (("forcast",), ("fit",), ("forecast", "runs.csv"), ("fit", "--chains", "0")):
+        assert run(*arguments).exit_code == 2
+
+
+def test_implausible_tokens_are_a_note_and_not_an_error(home) -> None:
+    """Tokens in billions by mistake: the forecast is made, the guess is told."""
+    runs = bs.read_runs(table().assign(tokens=lambda t: t.tokens / 1e9))
+    save(from_prior(bs.law("chinchilla"), runs, draws=50), home / "billions.nc")
+    result = run("forecast", "billions.nc", *AT, "--allow-failed", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert any("billion" in note for note in json.loads(result.stdout)["notes"])
+
+
+@pytest.mark.usefixtures("_no_sampling")
+def test_a_defect_keeps_its_traceback(home) -> None:
+    result = run("forecast", "runs.csv", "--law", "chinchilla", *AT)
+    assert isinstance(result.exception, AssertionError)
