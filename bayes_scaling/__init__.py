@@ -1,8 +1,7 @@
 """Bayesian scaling laws: from a table of training runs to a forecast with credible bands."""
 
-import numpyro as _numpyro
-
-_numpyro.__version__  # noqa: B018  ArviZ imported before numpyro.distributions can break it: touch it first
+# ArviZ imported before numpyro.distributions can break it: numpyro comes first
+from numpyro import __version__ as _numpyro_version  # noqa: F401
 
 from bayes_scaling.diagnostics import Diagnostics as Diagnostics
 from bayes_scaling.engine import Settings as Settings
@@ -11,6 +10,10 @@ from bayes_scaling.forecast import forecast as forecast
 from bayes_scaling.law import Law as Law
 from bayes_scaling.laws import law as law
 from bayes_scaling.laws import laws as laws
+from bayes_scaling.plot import plot_forecast as plot_forecast
+from bayes_scaling.plot import plot_predictive_check as plot_predictive_check
+from bayes_scaling.plot import plot_prior_posterior as plot_prior_posterior
+from bayes_scaling.plot import plot_prior_predictive as plot_prior_predictive
 from bayes_scaling.posterior import Posterior as Posterior
 from bayes_scaling.posterior import fit as fit
 from bayes_scaling.runs import Runs as Runs

@@ -128,13 +128,14 @@ def diagnose(
     problems = []
     if not rhat <= MOST_RHAT and chains > 1:
         problems.append(
-            f"R-hat {rhat:.3f} > {MOST_RHAT}: the chains disagree. Sample longer (warmup=1000, draws=2000); if it "
-            "stays, the law has more than one explanation of these runs: see the identifiability report."
+            f"R-hat {rhat:.3f} > {MOST_RHAT}: the chains disagree. Sample longer (warmup=1000, draws=2000); "
+            "if it stays, the law has more than one explanation of these runs: "
+            "see the identifiability report."
         )
     if min(bulk, tail) < LEAST_ESS:
         problems.append(
-            f"effective sample size {min(bulk, tail):.0f} < {LEAST_ESS:.0f}: tail quantiles are not reliable. "
-            "Sample longer (draws=4000)."
+            f"effective sample size {min(bulk, tail):.0f} < {LEAST_ESS:.0f}: "
+            "tail quantiles are not reliable. Sample longer (draws=4000)."
         )
     if divergences:
         problems.append(
@@ -162,7 +163,8 @@ def identifiability(prepared: Prepared) -> tuple[str, ...]:
     runs = len(np.unique(measured.run))
     if runs < len(law.parameters):
         found.append(
-            f"{runs} runs for {len(law.parameters)} parameters of {law.name}: the priors decide what the runs do not"
+            f"{runs} runs for {len(law.parameters)} parameters of {law.name}: "
+            "the priors decide what the runs do not"
         )
     logs = {i.name: np.log(measured.inputs[i.name]) for i in law.inputs if i.kind == "positive"}
     for name, values in logs.items():
@@ -185,7 +187,8 @@ def identifiability(prepared: Prepared) -> tuple[str, ...]:
         reach = float(measured.response.max() / measured.response.min())
         if reach < 1.3:
             found.append(
-                f"the response varies only by a factor {reach:.2f}: the floor {law.floor} is mostly the prior's"
+                f"the response varies only by a factor {reach:.2f}: "
+                f"the floor {law.floor} is mostly the prior's"
             )
     return tuple(found)
 

@@ -44,8 +44,8 @@ class Settings:
     chains, warmup, draws : int
         Draws are per chain, after warm-up.
     most_draws : int
-        While the smallest effective sample size is below 400 or R-hat above 1.01, the chains go on, by ``draws``
-        at a time, up to this many draws each.
+        While the smallest effective sample size is below 400 or R-hat above 1.01, the chains go on, by
+        ``draws`` at a time, up to this many draws each.
     seed : int
     target_accept : float
         Mean acceptance that the step size is adapted to.
@@ -57,10 +57,10 @@ class Settings:
 
     chains: int = 4
     warmup: int = 300
-    draws: int = 1000
-    most_draws: int = 6000
+    draws: int = 1500
+    most_draws: int = 9000
     seed: int = 0
-    target_accept: float = 0.85
+    target_accept: float = 0.9
     max_tree_depth: int = 10
     precision: Literal["float64", "float32"] = "float64"
     chain_method: Literal["auto", "threads", "vmap"] = "auto"
@@ -70,7 +70,7 @@ class Program(NamedTuple):
     """The compiled functions of one shape; each takes the data as an argument."""
 
     start: Callable[..., Any]  # (data, key) -> white, states of all chains
-    advance: Callable[..., Any]  # (data, whitening, state) -> state, (latents, statistics)
+    advance: Callable[..., Any]  # (data, whitening, state) -> state, (latents, statistics, whitened)
 
 
 def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
@@ -121,7 +121,7 @@ def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
             state = step(state)
             out = (state.diverging, state.num_steps, state.accept_prob, state.energy)
             out = (*out, state.adapt_state.step_size, -state.potential_energy)
-            return state, (unwhiten(white, state.z, sizes), out)
+            return state, (unwhiten(white, state.z, sizes), out, state.z)
 
         return jax.lax.scan(one, state, None, length=CHUNK)
 

@@ -29,7 +29,7 @@ KEPT = (
     "spread",
     "noise",
     "structure_scale",
-    "structure_family",
+    "structure_weights",
     "correlation_factor",
 )
 

@@ -148,7 +148,8 @@ def forecast(
     DiagnosticsRefused
         If the posterior failed its diagnostics.
     ForecastError
-        If a plan lacks an input, an input is not a positive number, or a family is unknown.
+        If a plan lacks an input, an input is not a positive number, a schedule ends before its run, or a
+        family is unknown.
     """
     if not posterior.diagnostics.passed and not allow_failed:
         raise DiagnosticsRefused(
@@ -157,8 +158,10 @@ def forecast(
         )
     if target not in ("mean", "new_run", "measurement"):
         raise ForecastError(
-            f"unknown target {target!r}; {nearest(target, ('mean', 'new_run', 'measurement'))}"
+            f"unknown target {target!r}; {nearest(str(target), ('mean', 'new_run', 'measurement'))}"
         )
+    if evaluation_error is not None and not 0 <= evaluation_error < math.inf:
+        raise ForecastError(f"evaluation_error is {evaluation_error:g}, expected a standard error: 0 or more")
     inputs, listed = read_plans(posterior.law, plans)
     families = _families(posterior, family, len(listed))
     rng = np.random.default_rng(seed)
@@ -180,19 +183,18 @@ def read_plans(law: Law, plans: Any) -> tuple[dict[str, np.ndarray], tuple[dict[
     """
     if isinstance(plans, pd.DataFrame):
         plans = plans.to_dict("records")
-    listed = [dict(plan) for plan in ([plans] if isinstance(plans, Mapping) else plans)]
-    if not listed:
+    given = [plans] if isinstance(plans, Mapping | str) else list(plans)
+    if not given:
         raise ForecastError("there are no plans to forecast")
     problems: list[str] = []
-    for j, plan in enumerate(listed, 1):
-        _complete(law, plan)
-        for i in law.inputs:
-            if i.name not in plan:
-                problems.append(
-                    f"plan {j} lacks the input {i.name!r} ({i.meaning}, {i.unit}); {nearest(i.name, plan)}"
-                )
-            elif i.kind == "positive":
-                problems += _as_number(plan, i.name, j)
+    listed: list[dict[str, Any]] = []
+    for j, one in enumerate(given, 1):
+        if not isinstance(one, Mapping):
+            raise ForecastError(
+                f"plan {j} is {one!r}, expected a mapping of inputs: {', '.join(i.name for i in law.inputs)}"
+            )
+        listed.append(dict(one))
+        problems += _read(law, listed[-1], j)
     if problems:
         raise ForecastError("; ".join(problems))
     inputs = {
@@ -202,6 +204,40 @@ def read_plans(law: Law, plans: Any) -> tuple[dict[str, np.ndarray], tuple[dict[
         if i.kind == "schedule":
             inputs[i.name] = _stack([compress(np.asarray(plan[i.name], float)) for plan in listed])
     return inputs, tuple(listed)
+
+
+def _read(law: Law, plan: dict[str, Any], j: int) -> list[str]:
+    """Turn the inputs of a plan into numbers and derive what is missing, in place; what is wrong with it."""
+    needed = {i.name for i in law.inputs if i.kind == "positive"}
+    if needed - plan.keys():
+        needed |= {"params", "tokens", "compute"}  # two give the third
+    problems = [text for name in sorted(needed & plan.keys()) for text in _as_number(plan, name, j)]
+    if problems:
+        return problems
+    _complete(law, plan)
+    for i in law.inputs:
+        if i.name not in plan:
+            problems.append(
+                f"plan {j} lacks the input {i.name!r} ({i.meaning}, {i.unit}); {nearest(i.name, plan)}"
+            )
+        elif i.kind == "schedule":
+            problems += _as_schedule(plan, i.name, j)
+    return problems
+
+
+def _as_schedule(plan: dict[str, Any], name: str, j: int) -> list[str]:
+    try:
+        rates = np.asarray(plan[name], float)
+    except (TypeError, ValueError):
+        rates = np.array(np.nan)
+    if rates.ndim != 1 or not (np.isfinite(rates).all() and (rates >= 0).all() and rates.any()):
+        return [f"plan {j}: {name} must be a list with the learning rate at every step: finite, 0 or more"]
+    if plan.get("step", 0) > len(rates):
+        return [
+            f"plan {j}: {name} has {len(rates)} steps but step is {plan['step']:g}: "
+            "give a learning rate for every step"
+        ]
+    return []
 
 
 def _as_number(plan: dict[str, Any], name: str, j: int) -> list[str]:
@@ -215,17 +251,14 @@ def _as_number(plan: dict[str, Any], name: str, j: int) -> list[str]:
 
 
 def _complete(law: Law, plan: dict[str, Any]) -> None:
-    """Derive parameters or tokens from compute by C = 6 N D, where exactly one of them is asked for and absent."""
+    """Derive what is asked for and absent by C = 6 N D: parameters or tokens if one is there, or compute."""
     wanted = {i.name for i in law.inputs}
     pair = {"params", "tokens"}
     lacking = pair & wanted - plan.keys()
     if "compute" in plan and len(lacking) == 1 and pair - lacking <= plan.keys():
-        other, compute = plan[(pair - lacking).pop()], plan["compute"]
-        compute, other = (number(v) if isinstance(v, str) else float(v) for v in (compute, other))
-        plan[lacking.pop()] = compute / (6 * other)
+        plan[lacking.pop()] = plan["compute"] / (6 * plan[(pair - lacking).pop()])
     if "compute" in wanted and "compute" not in plan and pair <= plan.keys():
-        n, d = (number(plan[k]) if isinstance(plan[k], str) else float(plan[k]) for k in ("params", "tokens"))
-        plan["compute"] = 6 * n * d
+        plan["compute"] = 6 * plan["params"] * plan["tokens"]
 
 
 def _stack(schedules: list[np.ndarray]) -> np.ndarray:
@@ -261,6 +294,7 @@ def _reach(posterior: Posterior, inputs: Mapping[str, np.ndarray]) -> tuple[str,
             beyond = math.log(value / seen.max())
             if beyond > 0.05:
                 notes.append(
-                    f"plan {j} lies {beyond:.1f} e-folds of {name} ({math.exp(beyond):.3g} times) beyond the largest run"
+                    f"plan {j} lies {beyond:.1f} e-folds of {name} ({math.exp(beyond):.3g} times) "
+                    "beyond the largest run"
                 )
     return tuple(notes)

@@ -28,8 +28,8 @@ TAIL = (np.log(6.0).item(), 0.8)
 OVERDISPERSION = (-5.1, 1.0)
 #: Runs at which a family is sampled half centred.
 HALF_CENTRED = 3.0
-#: Sum of squares of a feature at which its weight is sampled half centred: (noise / discrepancy)^2, about.
-HALF_CENTRED_POWER = 0.1
+#: Square of noise over discrepancy, about: how strongly the data pin the weights of the features.
+RIDGE = 0.05
 CHECKPOINTS = ((-6.9, 1.0), (1.5, 0.8))
 
 
@@ -53,7 +53,8 @@ class Data(NamedTuple):
     scale: Any  # (P,) prior standard deviations
     spread: Any  # (P,) prior medians of the spread between families
     centring: Any  # (F,) how far a family is sampled centred, between 0 and 1
-    structure_centring: Any  # (F, R) the same for the weights of the discrepancy
+    projection: Any  # (n, R) rows times residuals, summed by family, are the weights that would explain them
+    target: Any  # (n,) response on the link scale
     noise: Any  # (4 or 6, 2): location and scale of the terms of `NOISE`
     structure: Any  # (2,): location and scale of the log of the discrepancy's scale
 
@@ -184,7 +185,8 @@ def prepare(
         scale=np.array([p.scale for p in law.parameters]),
         spread=np.array([_spread(p) for p in law.parameters]),
         centring=_centring(measured, families),
-        structure_centring=_structure_centring(phi, measured.family, families),
+        projection=padded(_projection(phi, measured.family)),
+        target=padded(_target(law, measured, observed), shift),
         noise=_noise_priors(noise, clustering),
         structure=np.array(structure.scale if structure else (0.0, 1.0), dtype=float),
     )
@@ -264,6 +266,14 @@ def _on_link_scale(law: Law, measured: Measurements) -> tuple[np.ndarray, np.nda
     return g, measured.error * slope, shift, stretch, shift
 
 
+def _target(law: Law, measured: Measurements, observed: np.ndarray) -> np.ndarray:
+    """Responses on the link scale; counts are moved off the edges by half a success."""
+    if law.predicts.noise != "beta_binomial":
+        return observed
+    p = (observed + 0.5) / (measured.trials + 1.0)
+    return np.log(-np.log(p)) if law.predicts.link == "loglog" else np.log(p) - np.log1p(-p)
+
+
 def _pad_schedules(schedules: np.ndarray) -> np.ndarray:
     """Pad (S, K, 2) to bucket sizes; padding segments have length zero."""
     out = np.zeros((bucket(schedules.shape[0]), bucket(schedules.shape[1]), 2))
@@ -283,11 +293,14 @@ def _centring(measured: Measurements, families: int) -> np.ndarray:
     return runs / (runs + HALF_CENTRED)
 
 
-def _structure_centring(phi: np.ndarray, family: np.ndarray, families: int) -> np.ndarray:
-    """How far the weight of a feature is pinned down by a family's runs."""
-    power = np.zeros((families, phi.shape[1]))
-    np.add.at(power, family, phi**2)
-    return power / (power + HALF_CENTRED_POWER)
+def _projection(phi: np.ndarray, family: np.ndarray) -> np.ndarray:
+    """Ridge regression of residuals on features, family by family: shape (n, R)."""
+    out = np.zeros_like(phi)
+    for f in np.unique(family) if phi.shape[1] else ():
+        rows = family == f
+        gram = phi[rows].T @ phi[rows] + RIDGE * np.eye(phi.shape[1])
+        out[rows] = np.linalg.solve(gram, phi[rows].T).T
+    return out
 
 
 def _noise_priors(response: Response, clustering: Clustering) -> np.ndarray:

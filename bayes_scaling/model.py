@@ -43,22 +43,22 @@ class Population(NamedTuple):
 def hierarchical(shape: Shape, data: Data) -> None:
     """The NumPyro model of one table of runs (module docstring)."""
     upper = population(shape, data)
-    own = weights = None
+    own = delta = None
     if shape.pooled:
         with (
             numpyro.plate("families", shape.families, dim=-2),
             numpyro.plate("pooled", len(shape.pooled), dim=-1),
         ):
             own = numpyro.sample("family", dist.Normal(*family_prior(shape, data, upper)))
-    if shape.rank:
-        with (
-            numpyro.plate("families", shape.families, dim=-2),
-            numpyro.plate("basis", shape.rank, dim=-1),
-        ):
-            prior = dist.Normal(0.0, upper.structure_scale**data.structure_centring)
-            weights = numpyro.sample("structure_family", prior)
     theta = constrained(shape, family_latents(shape, data, upper, own))
-    eta = expected(shape, data, theta, discrepancy(data, upper, weights))
+    eta = expected(shape, data, theta, None)
+    if shape.rank:
+        needed = needed_weights(shape, data, theta, eta)
+        with numpyro.plate("families", shape.families, dim=-2), numpyro.plate("basis", shape.rank, dim=-1):
+            rest = numpyro.sample("structure_family", dist.Normal(-needed, upper.structure_scale))
+        weights = numpyro.deterministic("structure_weights", needed + rest)
+        delta = sum(data.features[:, r] * w for r, w in enumerate(of_rows(weights, data.family)))
+        eta = displaced(shape, eta, delta, data.shift, of_rows(theta, data.family))
     numpyro.deterministic("theta", theta)
     numpyro.deterministic("eta", eta)
     independent = shape.clustering == "rows" or shape.noise == "beta_binomial"
@@ -119,17 +119,21 @@ def family_latents(shape: Shape, data: Data, upper: Population, own: Any) -> Any
     return latent.at[:, pooled].add(spread * (own - centre))
 
 
-def discrepancy(data: Data, upper: Population, weights: Any) -> Any:
-    """Structural discrepancy of every row, shape (n,), or None."""
-    if weights is None:
-        return None
-    own = of_rows(structure_weights(data, upper.structure_scale, weights), data.family)
-    return sum(data.features[:, r] * w for r, w in enumerate(own))
+def needed_weights(shape: Shape, data: Data, theta: Any, eta: Any) -> Any:
+    """Weights of the features (F, R) that would carry a law's curve to the data, by ridge regression.
 
-
-def structure_weights(data: Data, scale: Any, weights: Any) -> Any:
-    """Weights of the features (F, R) from their latents, which are partly centred (see `family_prior`)."""
-    return scale ** (1 - data.structure_centring) * weights
+    The model samples the discrepancy relative to them: ``weights = needed + rest`` with ``rest ~ Normal(-needed,
+    scale)`` is the prior ``weights ~ Normal(0, scale)``. The parameters of the law can then move along what the
+    discrepancy makes up for without leaving the data, and the posterior loses its narrow curved ridge.
+    """
+    gap = data.target - eta
+    if shape.floor and shape.link == "log":
+        floor = jnp.log(of_rows(theta, data.family)[shape.names.index(shape.floor)]) + data.shift
+        gap = gap / jnp.maximum(-jnp.expm1(jnp.minimum(floor - eta, 0.0)), 0.1)
+    rows = data.projection * (gap * data.valid)[:, None]
+    if shape.families == 1:
+        return rows.sum(axis=0, keepdims=True)
+    return jax.ops.segment_sum(rows, data.family, shape.families)
 
 
 def constrained(shape: Shape, latent: Any) -> Any:

@@ -6,7 +6,7 @@ On the link scale a row of a table of runs is
 
 A cluster is what shares luck: one run with its checkpoints, or one configuration with its seeds. Its
 covariance is ``between between^T + AR(1)``; a row alone in its cluster is plain Student-t. Random effects
-are integrated out in closed form (Sherman-Morrison), so a table with ten thousand runs adds no latent variable.
+are integrated out in closed form (Sherman-Morrison), so ten thousand runs add no latent variable.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ class ClusteredStudentT(dist.Distribution):
     Rows must be sorted so that a cluster is contiguous. With ``z`` the AR(1)-whitened residual and ``b`` the
     whitened shared loading of a cluster of ``m`` rows, the quadratic form and log determinant are
 
-    .. math:: q = z'z - (z'b)^2 / (1 + b'b), \qquad \log|\Sigma| = \sum_i \log s_i^2 (1 - \rho_i^2) + \log(1 + b'b).
+    .. math::
+        q = z'z - (z'b)^2 / (1 + b'b), \qquad
+        \log|\Sigma| = \sum_i \log s_i^2 (1 - \rho_i^2) + \log(1 + b'b).
 
     Parameters
     ----------
@@ -55,7 +57,9 @@ class ClusteredStudentT(dist.Distribution):
     pytree_data_fields = ("df", "loc", "within", "between", "correlation", "cluster", "valid")
     pytree_aux_fields = ("clusters",)
 
-    def __init__(self, df, loc, within, between, correlation, cluster, valid, *, clusters, validate_args=None):
+    def __init__(
+        self, df, loc, within, between, correlation, cluster, valid, *, clusters, validate_args=None
+    ):
         self.df, self.loc, self.within, self.between = df, loc, within, between
         self.correlation, self.cluster, self.valid, self.clusters = correlation, cluster, valid, clusters
         super().__init__(event_shape=jnp.shape(loc), validate_args=validate_args)
@@ -115,15 +119,16 @@ def student(df: Any, loc: Any, scale: Any, valid: Any) -> dist.Distribution:
 def beta_binomial(probability: Any, overdispersion: Any, trials: Any, valid: Any) -> dist.Distribution:
     """Counts of successes; variance is ``n p (1 - p)`` times ``1 + (n - 1) / (1 + 1 / overdispersion)``."""
     p = jnp.clip(probability, 1e-6, 1 - 1e-6)
-    return dist.BetaBinomial(p / overdispersion, (1 - p) / overdispersion, trials).mask(valid > 0)
+    count = jnp.asarray(trials, int)  # NumPyro samples whole trials only
+    return dist.BetaBinomial(p / overdispersion, (1 - p) / overdispersion, count).mask(valid > 0)
 
 
 def unlink_numpy(link: Link, value: np.ndarray) -> np.ndarray:
     """Inverse link on the host, for arrays that are too large to be worth a transfer."""
     if link == "log":
-        return np.exp(value)
+        return np.exp(np.minimum(value, 700.0))
     if link == "logit":
-        return 1 / (1 + np.exp(-value))
+        return 1 / (1 + np.exp(np.minimum(-value, 700.0)))
     if link == "loglog":
         return np.exp(-np.exp(np.minimum(value, 700.0)))
     return value

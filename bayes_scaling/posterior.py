@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -17,7 +18,7 @@ from bayes_scaling.evaluate import evaluate, prior_latents
 from bayes_scaling.law import Law, with_priors
 from bayes_scaling.laws import law as law_by_name
 from bayes_scaling.layout import Prepared, prepare
-from bayes_scaling.model import LEAST_DF, structure_weights
+from bayes_scaling.model import LEAST_DF
 from bayes_scaling.observe import unlink_numpy
 from bayes_scaling.runs import Runs, read_runs
 from bayes_scaling.sample import Draws, Progress, sample
@@ -176,8 +177,8 @@ def to_tree(prepared: Prepared, draws: Draws, settings: Settings) -> xr.DataTree
 def named(prepared: Prepared, values: Mapping[str, np.ndarray]) -> xr.Dataset:
     """Quantities of draws (chain, draw, ...) under the law's own names.
 
-    A parameter has dimension ``family``; a pooled one also has its population location ``*_population`` (in its
-    own units) and its spread between families ``*_spread`` (unconstrained units).
+    A parameter has dimension ``family``; a pooled one also has its population location ``*_population`` (in
+    its own units) and its spread between families ``*_spread`` (unconstrained units).
     """
     shape, law, families = prepared.shape, prepared.law, prepared.measured.families
     at = ("chain", "draw")
@@ -185,7 +186,8 @@ def named(prepared: Prepared, values: Mapping[str, np.ndarray]) -> xr.Dataset:
     out: dict[str, Any] = {name: ((*at, "family"), own[..., k]) for k, name in enumerate(shape.names)}
     for j, k in enumerate(shape.pooled):
         if shape.pools[k] != "separate":
-            population = np.asarray(law.parameters[k].constrain(values["location"][..., k]))
+            with jax.enable_x64(True):
+                population = np.asarray(law.parameters[k].constrain(values["location"][..., k]))
             out[f"{shape.names[k]}_population"] = (at, population)
             out[f"{shape.names[k]}_spread"] = (at, values["spread"][..., j])
     if shape.noise == "student":
@@ -203,16 +205,16 @@ def named(prepared: Prepared, values: Mapping[str, np.ndarray]) -> xr.Dataset:
         out["overdispersion"] = (at, np.exp(values["noise"][..., 0]))
     if "structure_scale" in values:
         out["structure_scale"] = (at, values["structure_scale"])
-    if "structure_family" in values:
-        scale = values["structure_scale"][..., None, None]
-        weights = structure_weights(prepared.data, scale, values["structure_family"])[:, :, : len(families)]
+    if "structure_weights" in values:
+        weights = values["structure_weights"][:, :, : len(families)]
         out["structure_weights"] = ((*at, "family", "basis"), weights)
     if "correlation_factor" in values:
         out["correlation_factor"] = ((*at, "pooled", "pooled_other"), values["correlation_factor"])
     for derived in law.derived:
         arguments = inspect.signature(derived.function).parameters
-        value = derived.function(**{a: own[..., shape.names.index(a)] for a in arguments})
-        out[derived.name] = ((*at, "family"), np.asarray(value))
+        with jax.enable_x64(True):  # constants as published reach beyond the range of float32
+            value = np.asarray(derived.function(**{a: own[..., shape.names.index(a)] for a in arguments}))
+        out[derived.name] = ((*at, "family"), value)
     return xr.Dataset(out, {"family": list(families)})
 
 
@@ -224,6 +226,8 @@ def summarise(posterior: Posterior, prob: float = 0.9) -> pd.DataFrame:
     low, high = (1 - prob) / 2, (1 + prob) / 2
     single = len(posterior.families) == 1
     support = {p.name: p.support for p in posterior.law.parameters}
+    support |= {f"{p.name}_population": p.support for p in posterior.law.parameters}
+    support |= {str(name): "positive" for name in draws.data_vars if _is_scale(str(name))}
     table = []
     for name in draws.data_vars:
         if name in ("structure_weights", "correlation_factor"):
@@ -249,6 +253,11 @@ def summarise(posterior: Posterior, prob: float = 0.9) -> pd.DataFrame:
     return pd.DataFrame(table).set_index("quantity")
 
 
+def _is_scale(name: str) -> bool:
+    scales = ("overdispersion", "structure_scale", "degrees_of_freedom")
+    return name.endswith(("_sd", "_spread")) or name in scales
+
+
 _FREE = {"positive": np.log, "real": np.asarray, "unit": lambda p: np.log(p) - np.log1p(-p)}
 
 
@@ -267,7 +276,7 @@ def _rows(prepared: Prepared, replicated: np.ndarray) -> xr.Dataset:
 
 
 def _log_likelihood(prepared: Prepared, values: np.ndarray) -> xr.Dataset:
-    """Pointwise log likelihood: of rows, or of whole clusters (runs, configurations) where rows share luck."""
+    """Pointwise log likelihood of rows, or of whole clusters (runs, configurations) where rows share luck."""
     shape, measured = prepared.shape, prepared.measured
     if shape.clustering == "rows" or shape.noise == "beta_binomial":
         coords, dim = measured.row, "row"

@@ -23,7 +23,7 @@ import platformdirs
 from bayes_scaling.diagnostics import mixing
 from bayes_scaling.engine import CHUNK, STATISTICS, Program, Settings, compiled, signature
 from bayes_scaling.layout import Data, Shape
-from bayes_scaling.whiten import Whitening
+from bayes_scaling.whiten import Whitening, learnt_turn
 
 MOST_RESTARTS = 3
 
@@ -61,7 +61,7 @@ def sample(
     Returns
     -------
     Draws
-        After Ctrl-C: the draws so far, equally many of each chain, with ``interrupted`` set.
+        After Ctrl-C: the draws so far, equally many of each chain that is kept, with ``interrupted`` set.
 
     Raises
     ------
@@ -76,20 +76,24 @@ def sample(
         data = jax.tree.map(jnp.asarray, cast(data, settings.precision))
         fixed = replace(settings, draws=0, most_draws=0, seed=0, chain_method="auto")
         program = compiled(shape, fixed, signature(data), vmapped)
-        job = _Job(program, data, settings, _Tally(settings, progress))
+        job = _Job(program, data, settings, _Tally(settings, progress), vmapped)
         white, states = program.start(data, jax.random.key(settings.seed))
-    if vmapped:
-        parts = [_Part(white, states, 0, [], [], 0)]
-    else:
-        singles = [jax.tree.map(lambda x, c=c: x[c], states) for c in range(settings.chains)]
-        parts = [_Part(white, state, 0, [], [], 0) for state in singles]
+        split = [states] if vmapped else [jax.tree.map(lambda x, c=c: x[c], states) for c in range(settings.chains)]
+        parts = [_Part(white, state, 0, [], [], 0) for state in split]
+        parts = _turned(job, parts)
     draws = 0
     while True:
         draws += settings.draws
         parts = _advance(job, parts, draws)
-        result = _joined(parts, draws, time.perf_counter() - began)
-        if result.interrupted or draws + settings.draws > settings.most_draws or enough(result.latents):
+        result = _joined(parts, draws, time.perf_counter() - began, job.tally.stop.is_set())
+        dead = result.latents.shape[1] < draws  # to the last restart
+        if result.interrupted or dead or draws + settings.draws > settings.most_draws:
             return result
+        try:
+            if enough(result.latents):
+                return result
+        except KeyboardInterrupt:
+            return replace(result, interrupted=True)
         job.tally.extend()
 
 
@@ -140,7 +144,10 @@ class _Tally:
         with self._lock:
             self.done, self.divergences = self.done + iterations, self.divergences + divergences
             if self._progress:
-                self._progress(min(self.done, self.total), self.total, self.divergences)
+                try:
+                    self._progress(min(self.done, self.total), self.total, self.divergences)
+                except KeyboardInterrupt:  # a callback may ask for the same as Ctrl-C
+                    self.stop.set()
 
     def extend(self) -> None:
         self.total += self.more
@@ -151,6 +158,7 @@ class _Job(NamedTuple):
     data: Data
     settings: Settings
     tally: _Tally
+    vmapped: bool
 
 
 class _Part(NamedTuple):
@@ -164,12 +172,79 @@ class _Part(NamedTuple):
     restarts: int
 
 
-def _joined(parts: list[_Part], draws: int, seconds: float) -> Draws:
-    """All chains side by side, cut to the shortest."""
-    if not all(part.latents for part in parts):
+def _turned(job: _Job, parts: list[_Part]) -> list[_Part]:
+    """A first warm-up of all chains together: its draws turn the coordinates, then every chain starts afresh.
+
+    The Gaussian fit is too narrow along curved ridges; pooled draws of all chains show how long they are.
+    """
+    white = parts[0].white
+    if not white.turn.size:
+        return parts
+    explored: list[list[np.ndarray]] = [[] for _ in parts]
+
+    def work(c: int) -> Any:
+        with jax.enable_x64(job.settings.precision == "float64"):
+            state = parts[c].state
+            for _ in range(0, job.settings.warmup, CHUNK):
+                if job.tally.stop.is_set():
+                    break
+                state, (_, out, w) = job.program.advance(job.data, white, state)
+                explored[c].append(np.asarray(w).reshape(-1, w.shape[-1]))
+                job.tally.add(0, 0)
+            return state
+
+    states = _in_threads(job, work, len(parts))
+    if job.tally.stop.is_set():
+        return parts
+    pooled = np.concatenate([np.concatenate(chunks[len(chunks) // 2 :]) for chunks in explored])
+    pooled = pooled[np.isfinite(pooled).all(axis=1)]
+    if len(pooled) < 2 * pooled.shape[1]:
+        return parts
+    turn = learnt_turn(pooled)
+    with jax.enable_x64(job.settings.precision == "float64"):
+        turned = white._replace(turn=jnp.asarray(turn, white.turn.dtype))
+        back = jnp.asarray(np.linalg.inv(turn), white.turn.dtype)
+        return [
+            part._replace(
+                white=turned,
+                state=part.state._replace(
+                    z=state.z @ back,
+                    z_grad=state.z_grad @ turned.turn,
+                    potential_energy=state.potential_energy,
+                    energy=state.energy,
+                    rng_key=state.rng_key,
+                ),
+            )
+            for part, state in zip(parts, states, strict=True)
+        ]
+
+
+def _in_threads(job: _Job, work: Callable[[int], Any], count: int) -> list[Any]:
+    """Results of ``work(0), work(1), ...``, each in its own thread; Ctrl-C asks them all to stop.
+
+    The compiled program releases Python's lock while it runs, so threads use as many cores as there are.
+    """
+    with ThreadPoolExecutor(min(count, os.cpu_count() or 1)) as pool:
+        futures = [pool.submit(work, c) for c in range(count)]
+        try:
+            return [future.result() for future in futures]
+        except KeyboardInterrupt:
+            job.tally.stop.set()
+            return [future.result() for future in futures]
+
+
+def _joined(parts: list[_Part], draws: int, seconds: float, stopped: bool) -> Draws:
+    """Chains side by side and equally long; with few cores a stop leaves some without draws."""
+    restarted, chains = sum(part.restarts > 0 for part in parts), len(parts)
+    parts = [part for part in parts if part.latents]
+    if not parts:
         raise KeyboardInterrupt("interrupted before the warm-up was over: there are no draws to keep")
+    lengths = [min(draws, sum(z.shape[1] for z in part.latents)) for part in parts]
+    shortest = min(lengths)
+    if stopped:  # as many draws as can be had of equally long chains
+        shortest = max(lengths, key=lambda n: n * sum(length >= n for length in lengths))
+    parts = [part for part, length in zip(parts, lengths, strict=True) if length >= shortest]
     latents = [np.concatenate(part.latents, axis=1) for part in parts]
-    shortest = min(draws, *(z.shape[1] for z in latents))
 
     def statistic(k: int) -> np.ndarray:
         series = [np.concatenate([chunk[k] for chunk in part.statistics], axis=1) for part in parts]
@@ -178,44 +253,36 @@ def _joined(parts: list[_Part], draws: int, seconds: float) -> Draws:
     return Draws(
         latents=np.concatenate([z[:, :shortest] for z in latents]),
         statistics={name: statistic(k) for k, name in enumerate(STATISTICS)},
-        restarted=sum(part.restarts for part in parts),
-        interrupted=shortest < draws,
+        restarted=restarted,
+        interrupted=stopped and (shortest < draws or len(parts) < chains),
         seconds=seconds,
     )
 
 
 def _advance(job: _Job, parts: list[_Part], draws: int) -> list[_Part]:
-    """Bring every part to that many draws, each in a thread of its own.
-
-    The compiled program releases Python's lock while it runs, so threads use as many cores as there are.
-    """
+    """Bring every part to that many draws; a dead start is tried again from elsewhere."""
 
     def work(c: int) -> _Part:
         with jax.enable_x64(job.settings.precision == "float64"):
             part = _run(job, parts[c], draws)
             for attempt in range(1, MOST_RESTARTS + 1):
-                if len(parts) == 1 or parts[c].iteration or not part.latents or _alive(part):
+                if parts[c].iteration or not part.latents or _alive(part):
                     break
                 key = jax.random.fold_in(jax.random.key(job.settings.seed), attempt)
                 white, states = job.program.start(job.data, key)
-                fresh = _Part(white, jax.tree.map(lambda x: x[c], states), 0, [], [], attempt)
-                part = _run(job, fresh, draws)
+                if not job.vmapped:
+                    states = jax.tree.map(lambda x: x[c], states)
+                part = _run(job, _Part(white, states, 0, [], [], attempt), draws)
             return part
 
-    with ThreadPoolExecutor(min(len(parts), os.cpu_count() or 1)) as pool:
-        futures = [pool.submit(work, c) for c in range(len(parts))]
-        try:
-            return [future.result() for future in futures]
-        except KeyboardInterrupt:
-            job.tally.stop.set()
-            return [future.result() for future in futures]
+    return _in_threads(job, work, len(parts))
 
 
 def _run(job: _Job, part: _Part, draws: int) -> _Part:
     """Advance in chunks to the last draw, to the user's wish to stop, or to the sign of a dead start."""
     warmup, last = job.settings.warmup, job.settings.warmup + draws
     while part.iteration < last and not job.tally.stop.is_set():
-        state, (z, out) = job.program.advance(job.data, part.white, part.state)
+        state, (z, out, _) = job.program.advance(job.data, part.white, part.state)
         z, out = np.asarray(z), [np.asarray(x) for x in out]
         if z.ndim == 2:
             z, out = z[None], [x[None] for x in out]
@@ -233,6 +300,7 @@ def _run(job: _Job, part: _Part, draws: int) -> _Part:
 
 
 def _alive(part: _Part) -> bool:
-    """Whether a chain moves: finite, not stuck at one point, and with a step size that has not vanished."""
+    """Whether all chains move: finite, not stuck at one point, and with a step size that has not vanished."""
     z, step = part.latents[-1], part.statistics[-1][STATISTICS.index("step_size")]
-    return bool(np.isfinite(z).all() and z.std(axis=1).max() > 0 and (step > 1e-7).all())
+    moving = np.ptp(z, axis=1).max(axis=-1) > 0
+    return bool(np.isfinite(z).all() and moving.all() and (step > 1e-7).all())

@@ -17,11 +17,16 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 #: Curvatures are kept above this: every latent has unit prior scale, so a posterior flatter than that is the
 #: sign of a bad starting point and not of a wide posterior.
 LEAST_CURVATURE = 0.5
 NEWTON_STEPS = 40
+
+#: Up to this many latents the warm-up learns a whole matrix on top; draws count against this much of the identity.
+MOST_TURNED = 150
+SHRINKAGE = 0.2
 
 #: Antithetic pairs of draws, and iterations, of the variational Newton iteration.
 PAIRS = 8
@@ -36,6 +41,7 @@ class Whitening(NamedTuple):
     family: Any  # (F, p, p) A: inverse transposed Cholesky factors of the family blocks
     coupling: Any  # (F, p, g) K
     population: Any  # (g, g) S
+    turn: Any  # (d, d) learnt from the warm-up and applied first, or (0, 0) for none
 
 
 class Sizes(NamedTuple):
@@ -54,6 +60,7 @@ def split(z: Any, sizes: Sizes) -> tuple[Any, Any]:
 
 def unwhiten(white: Whitening, w: Any, sizes: Sizes) -> Any:
     """From whitened coordinates to the latents."""
+    w = white.turn @ w if white.turn.size else w
     w_f, w_g = split(w, sizes)
     z_g = white.population @ w_g
     if not sizes.local or not sizes.families:
@@ -63,7 +70,7 @@ def unwhiten(white: Whitening, w: Any, sizes: Sizes) -> Any:
 
 
 def whiten(white: Whitening, z: Any, sizes: Sizes) -> Any:
-    """From the latents to whitened coordinates: the inverse of `unwhiten`."""
+    """From the latents to whitened coordinates: the inverse of `unwhiten` before any turn is learnt."""
     z_f, z_g = split(z - white.mode, sizes)
     w_g = jnp.linalg.solve(white.population, z_g)
     if not sizes.local or not sizes.families:
@@ -99,7 +106,7 @@ def gaussian_fit(potential: Callable[[Any], Any], mode: Any, sizes: Sizes, key: 
 
     def step(carry: tuple[Any, Arrow], _: None) -> tuple[tuple[Any, Arrow], None]:
         centre, precision = carry
-        white = Whitening(centre, *_factor(precision))
+        white = Whitening(centre, *_factor(precision), jnp.eye(0))
         gradients, arrows, weight = jax.lax.map(lambda w: local(unwhiten(white, w, sizes)), draws)
         share = weight / jnp.maximum(weight.sum(), 1.0)
 
@@ -108,12 +115,12 @@ def gaussian_fit(potential: Callable[[Any], Any], mode: Any, sizes: Sizes, key: 
 
         rate = DAMPING * (weight.sum() > 0)
         precision = jax.tree.map(lambda old, new: (1 - rate) * old + rate * average(new), precision, arrows)
-        white = Whitening(centre, *_factor(precision))
+        white = Whitening(centre, *_factor(precision), jnp.eye(0))
         return (centre - rate * _bounded(_solve(white, average(gradients), sizes)), precision), None
 
     begin = (mode, _arrow(potential, mode, sizes))
     (centre, precision), _ = jax.lax.scan(step, begin, None, length=VARIATIONAL_STEPS)
-    return Whitening(centre, *_factor(precision))
+    return Whitening(centre, *_factor(precision), _turn(sizes))
 
 
 class Arrow(NamedTuple):
@@ -125,7 +132,7 @@ class Arrow(NamedTuple):
 
 
 def _arrow(potential: Callable[[Any], Any], z: Any, sizes: Sizes) -> Arrow:
-    """The Hessian at a point, by one Hessian-vector product for each latent of a family and of the population."""
+    """The Hessian at a point, by one product with it for each latent of a family and of the population."""
     families, local, population = sizes
     gradient = jax.grad(potential)
 
@@ -157,6 +164,21 @@ def _inverse_factor(matrix: Any) -> Any:
     eye = jnp.broadcast_to(jnp.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape)
     inverse = jax.scipy.linalg.solve_triangular(lower, eye, lower=True)
     return jnp.swapaxes(inverse, -1, -2)
+
+
+def _turn(sizes: Sizes) -> Any:
+    """No turn yet; the place is kept only where a whole matrix is affordable."""
+    d = sizes.families * sizes.local + sizes.population
+    return jnp.eye(d if d <= MOST_TURNED else 0)
+
+
+def learnt_turn(draws: np.ndarray) -> np.ndarray:
+    """Square root (d, d) of the covariance of whitened warm-up draws (n, d), shrunk towards the identity."""
+    n, d = draws.shape
+    weight = n / (n + SHRINKAGE * d)
+    covariance = weight * np.cov(draws.T).reshape(d, d) + (1 - weight) * np.eye(d)
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(np.maximum(values, 1e-3))) @ vectors.T
 
 
 def _factor(arrow: Arrow) -> tuple[Any, Any, Any]:
@@ -192,7 +214,7 @@ def newton(potential: Callable[[Any], Any], start: Any, sizes: Sizes) -> tuple[A
 
     def step(carry: tuple[Any, Any, Any, Any]) -> tuple[Any, Any, Any, Any]:
         z, energy, _, count = carry
-        white = Whitening(jnp.zeros_like(z), *_factor(_arrow(potential, z, sizes)))
+        white = Whitening(jnp.zeros_like(z), *_factor(_arrow(potential, z, sizes)), jnp.eye(0))
         gradient = jnp.nan_to_num(jax.grad(potential)(z), posinf=0.0, neginf=0.0)
         direction = _bounded(_solve(white, gradient, sizes))
         trials = z - lengths[:, None] * direction

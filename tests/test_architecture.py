@@ -19,7 +19,7 @@ ROOT = Path(bayes_scaling.__file__).parent
 #: From top to bottom: a module imports only from those above it. Folders count as one module.
 ORDER = (
     "law", "observe", "laws", "units", "_checks", "_tables", "runs", "measurements", "structure", "layout",
-    "model", "whiten", "latents", "transport", "engine", "sample", "evaluate", "diagnostics", "posterior",
+    "diagnostics", "model", "whiten", "latents", "engine", "sample", "evaluate", "posterior",
     "predict", "forecast", "_netcdf", "storage", "transfer", "chain", "compare", "backtest", "decide", "plot",
     "report", "datasets", "_arguments", "_render", "cli", "__main__",
 )  # fmt: skip

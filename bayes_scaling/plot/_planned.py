@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,8 @@ def _label(
     if len(numbers) == 1:
         numbers = dict.fromkeys([along.name], *numbers.values())
     counted = ("params", "tokens")
-    inputs = ", ".join(f"{v} {key}" if key in counted else f"{key} {v}" for key, v in numbers.items())
+    inputs = ", ".join(f"{v}~{key}" if key in counted else f"{key}~{v}" for key, v in numbers.items())
+    inputs = textwrap.fill(inputs, 28).replace("~", " ")  # a name stays with its number
     low, middle, high = map(style.fixed, q)
     first = "" if name == "all" else f"{family_word(name)}\n"
     return f"{first}{inputs}\n{middle}  [{low}, {high}]"
@@ -82,7 +84,8 @@ def _margin_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]]) 
         return float(np.log(y / low) / np.log(high / low)) if log else (y - low) / (high - low)
 
     order = sorted(range(len(labels)), key=lambda k: fraction(labels[k][1]))
-    room = min(0.15, 1 / max(len(labels), 1))
+    lines = max(text.count("\n") + 1 for *_, text, _ in labels)
+    room = min(0.05 * lines, 1 / len(labels))
     heights = np.array([np.clip(fraction(labels[k][1]), room / 2, 1 - room / 2) for k in order])
     for _ in range(200):  # push neighbours apart, evenly to both sides
         overlap = room - np.diff(heights)

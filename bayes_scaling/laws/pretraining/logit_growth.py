@@ -38,7 +38,7 @@ LAW = Law(
     title="Growth of the largest attention logit with size and learning rate",
     equation="Lmax = level exp(g1 n + g2 n^2) (eta/LR0)^g3,  n = log(N/N0),  N0 = 5e8, LR0 = 1e-2",
     predictor=log_mean,
-    predicts=replace(positive("max_logit", "1", centre="none"), seed=(0.01, 0.5), misfit=0.3),
+    predicts=replace(positive("max_logit", "1", centre="none"), scatter=(0.03, 0.7)),
     inputs=(
         Input("params", "parameter", "parameters", (1e7, 1e11)),
         Input("learning_rate", "1", "peak learning rate", (3e-4, 3e-1)),

@@ -58,7 +58,7 @@ LAW = Law(
     title="Sensitivity of the final loss to the learning rate, by size",
     equation="LRS = level (N/N0)^q,  LRS = E_eta[min(loss(eta), loss_0)] - min_eta loss,  N0 = 5e8",
     predictor=log_mean,
-    predicts=replace(positive("sensitivity", "nat/token", centre="none"), seed=(0.01, 0.3), misfit=0.1),
+    predicts=replace(positive("sensitivity", "nat/token", centre="none"), scatter=(0.02, 0.4)),
     inputs=(Input("params", "parameter", "parameters", (1e7, 1e11)),),
     parameters=(
         Parameter("level", (0.01, 2.0), unit="nat/token", meaning="sensitivity at N0"),

@@ -71,7 +71,7 @@ LAW = Law(
         "N_eff as in precision_train"
     ),
     predictor=log_mean,
-    predicts=replace(positive("added_loss", "nat/token", centre="none"), seed=(0.01, 0.2), misfit=0.1),
+    predicts=replace(positive("added_loss", "nat/token", centre="none"), scatter=(0.02, 0.3)),
     inputs=(
         Input("params", "parameter", "total parameters", (1e7, 1e11)),
         Input("tokens", "token", "training tokens", (1e9, 1e13)),

@@ -42,7 +42,7 @@ LAW = Law(
     title="Loss from width: superposed features overlap as 1/width",
     equation="L_ij = B_ij + A (m/M0)^-alpha,  M0 = 2048",
     predictor=log_mean,
-    predicts=replace(loss("nat/token"), misfit=0.03),
+    predicts=replace(loss("nat/token"), scatter=(3e-3, 0.1)),
     inputs=(Input("width", "1", "hidden dimension m", (256, 16384)),),
     parameters=(
         Parameter("B", (1.1, 3.4), unit="nat/token", meaning="offset of the model family and the text"),

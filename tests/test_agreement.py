@@ -1,0 +1,56 @@
+"""Published fits and hidden runs: what a default fit must find on real tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling import datasets
+
+#: Epoch's refit of Chinchilla (Besiroglu et al. 2024, arXiv:2404.10102); a = beta / (alpha + beta).
+REFIT = {"E": 1.817, "alpha": 0.348, "beta": 0.366, "a": 0.513}
+FAMILY = "cerebras-gpt"
+
+
+@pytest.fixture(scope="module")
+def chinchilla(study) -> bs.Posterior:
+    table = pd.read_csv(study("chinchilla_epoch"))
+    table = table.loc[table.epoch_excluded == 0, ["params", "tokens", "loss"]]
+    assert len(table) == 240
+    return bs.fit("chinchilla", bs.read_runs(table))
+
+
+def test_the_refit_lies_inside_the_posterior(chinchilla):
+    assert chinchilla.diagnostics.passed, chinchilla.diagnostics
+    summary = chinchilla.summary(prob=0.9)
+    for name, published in REFIT.items():
+        low, high = summary.loc[name, ["5 %", "95 %"]]
+        assert low <= published <= high, (name, low, high)
+
+
+def test_the_posterior_is_about_as_wide_as_the_bootstrap(chinchilla):
+    """Agreement by a very wide posterior would be none."""
+    sd = chinchilla.summary()["sd"]
+    for name, bootstrap in {"E": 0.026, "alpha": 0.015, "beta": 0.021}.items():
+        assert 0.5 * bootstrap < sd[name] < 1.5 * bootstrap, name
+
+
+@pytest.fixture(scope="module")
+def large() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs of ``pile-families`` without the two largest of one family, and those."""
+    table = datasets.load("pile-families")[["family", "params", "tokens", "compute", "loss"]]
+    hidden = table[table.family == FAMILY].nlargest(2, "compute")
+    return table.drop(hidden.index), hidden
+
+
+def test_hidden_large_runs_lie_inside_the_band_of_the_pooled_fit(large):
+    fitted, hidden = large
+    posterior = bs.fit("chinchilla", bs.read_runs(fitted))
+    assert posterior.diagnostics.passed, posterior.diagnostics
+    forecast = bs.forecast(posterior, hidden[["params", "tokens"]], family=FAMILY)
+    low, high = forecast.interval(0.9)
+    assert np.all((low <= hidden.loss) & (hidden.loss <= high)), (low, hidden.loss.to_list(), high)
+    # and the band is narrow enough to be of use
+    assert np.all((high - low) / hidden.loss < 0.3)

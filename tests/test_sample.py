@@ -1,0 +1,356 @@
+"""Whitening and the sampler: coordinates, repeatability, compilation, interruption, precision."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import jax
+import jax.monitoring
+import numpy as np
+import pytest
+
+import bayes_scaling as bs
+from bayes_scaling import sample as sampling
+from bayes_scaling.engine import STATISTICS
+from bayes_scaling.layout import Prepared, prepare
+from bayes_scaling.posterior import from_draws
+from bayes_scaling.sample import Draws, _alive, _joined, _Part, sample, use_cache
+from bayes_scaling.whiten import (
+    Sizes,
+    Whitening,
+    _arrow,
+    _factor,
+    gaussian_fit,
+    newton,
+    split,
+    unwhiten,
+    whiten,
+)
+from tests._simulate import power_table
+
+#: A length of warm-up that no other test uses, so that the programs of this module are compiled in it.
+SETTINGS = bs.Settings(chains=2, warmup=220, draws=400, most_draws=400, seed=1)
+SIZES = Sizes(3, 2, 2)
+
+
+# ------------------------------------------------------------------------------------------- whitening
+
+
+@pytest.fixture
+def quadratic() -> tuple[np.ndarray, np.ndarray]:
+    """Mean and precision of a Gaussian whose families depend on each other only through the population."""
+    rng = np.random.default_rng(0)
+    d = SIZES.families * SIZES.local + SIZES.population
+    precision = np.zeros((d, d))
+    for f in range(SIZES.families):
+        at = [2 * f, 2 * f + 1, d - 2, d - 1]
+        root = rng.normal(size=(4, 4))
+        precision[np.ix_(at, at)] += root @ root.T
+    return rng.normal(size=d), precision + 2 * np.eye(d)
+
+
+def gaussian(quadratic):
+    mean, precision = quadratic
+    return lambda z: (z - mean) @ precision @ (z - mean) / 2
+
+
+def linear_map(white: Whitening) -> np.ndarray:
+    d = len(white.mode)
+    return np.stack([np.asarray(unwhiten(white, e, SIZES) - white.mode) for e in np.eye(d)], axis=1)
+
+
+def test_whitened_hessian_of_a_quadratic_is_the_identity(quadratic) -> None:
+    with jax.enable_x64(True):
+        arrow = jax.jit(lambda z: _arrow(gaussian(quadratic), z, SIZES))(np.zeros(8))
+        white = Whitening(quadratic[0], *_factor(arrow))
+        scale = linear_map(white)
+    np.testing.assert_allclose(scale.T @ quadratic[1] @ scale, np.eye(8), atol=1e-10)
+
+
+def test_gaussian_fit_recovers_a_gaussian(quadratic) -> None:
+    with jax.enable_x64(True):
+        white = jax.jit(lambda z, key: gaussian_fit(gaussian(quadratic), z, SIZES, key))(
+            np.zeros(8), jax.random.key(0)
+        )
+        scale = linear_map(white)
+    np.testing.assert_allclose(white.mode, quadratic[0], atol=1e-5)
+    np.testing.assert_allclose(scale @ scale.T, np.linalg.inv(quadratic[1]), atol=1e-8)
+
+
+def test_whiten_inverts_unwhiten(quadratic) -> None:
+    with jax.enable_x64(True):
+        arrow = jax.jit(lambda z: _arrow(gaussian(quadratic), z, SIZES))(np.zeros(8))
+        white = Whitening(quadratic[0], *_factor(arrow))
+        z = np.random.default_rng(1).normal(size=8) * 3
+        np.testing.assert_allclose(unwhiten(white, whiten(white, z, SIZES), SIZES), z, atol=1e-12)
+        np.testing.assert_allclose(whiten(white, white.mode, SIZES), 0, atol=1e-12)
+    families, population = split(z, SIZES)
+    assert (families.shape, population.shape) == ((3, 2), (2,))
+
+
+def test_newton_reaches_the_mode_of_a_curved_potential(quadratic) -> None:
+    mean, _ = quadratic
+
+    def potential(z):
+        return gaussian(quadratic)(z) + 0.1 * ((z - mean) ** 4).sum()
+
+    with jax.enable_x64(True):
+        mode, energy = jax.jit(lambda z: newton(potential, z, SIZES))(np.full(8, 4.0))
+    np.testing.assert_allclose(mode, mean, atol=1e-3)
+    assert 0 <= float(energy) < 1e-4
+
+
+# --------------------------------------------------------------------------------------------- sampler
+
+
+class Compilations:
+    """Counts programs that JAX hands to its compiler (or finds in its cache of compiled programs)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, event: str, duration: float, **_: object) -> None:
+        self.count += event == "/jax/core/compile/backend_compile_duration"
+
+
+@pytest.fixture
+def compilations() -> Iterator[Compilations]:
+    counter = Compilations()
+    jax.monitoring.register_event_duration_secs_listener(counter)
+    yield counter
+    jax.monitoring.unregister_event_duration_listener(counter)
+
+
+def prepared(**options) -> Prepared:
+    return prepare(bs.law("power_law"), bs.read_runs(power_table(**options)))
+
+
+def draw(settings: bs.Settings = SETTINGS, **options) -> Draws:
+    one = prepared()
+    return sample(one.shape, one.data, settings, **options)
+
+
+@pytest.fixture(scope="module")
+def reference() -> Draws:
+    return draw()
+
+
+def test_second_data_set_of_a_bucket_compiles_nothing(compilations) -> None:
+    """From the table to the forecast, in one process."""
+    assert not jax.config.jax_enable_x64
+    first = bs.fit("power_law", power_table(14), settings=SETTINGS)
+    bs.forecast(first, {"x": 1e6}, allow_failed=True)
+    assert compilations.count >= 4, "the counter counts"
+    before = compilations.count
+    second = bs.fit("power_law", power_table(11, alpha=0.5, seed=3), settings=replace(SETTINGS, seed=9))
+    bs.forecast(second, {"x": 1e7}, allow_failed=True)
+    assert compilations.count == before
+    assert not jax.config.jax_enable_x64, "float64 stays inside"
+    medians = [p.summary().loc["alpha", "median"] for p in (first, second)]
+    np.testing.assert_allclose(medians, [0.2, 0.5], atol=0.02)
+
+
+def test_same_seed_same_draws(reference) -> None:
+    again, other = draw(), draw(replace(SETTINGS, seed=2))
+    np.testing.assert_array_equal(again.latents, reference.latents)
+    assert reference.latents.dtype == np.float64
+    assert reference.latents.shape[:2] == (2, 400)
+    assert not np.any(reference.latents[0] == reference.latents[1]), "chains differ"
+    assert not np.any(other.latents == reference.latents)
+    assert set(reference.statistics) == set(STATISTICS)
+    assert not reference.interrupted
+    assert reference.restarted == 0
+
+
+def assert_same_posterior(one: Draws, other: Draws) -> None:
+    """Means within five standard errors of their difference, spreads within 30 %."""
+    a, b = (d.latents.reshape(-1, d.latents.shape[-1]) for d in (one, other))
+    error = np.hypot(a.std(axis=0), b.std(axis=0)) / np.sqrt(
+        150
+    )  # effective draws of the worst latent, at least
+    assert np.all(np.abs(a.mean(axis=0) - b.mean(axis=0)) < 5 * error)
+    np.testing.assert_allclose(a.std(axis=0), b.std(axis=0), rtol=0.3)
+
+
+def test_vmapped_chains_agree_with_threads(reference) -> None:
+    vmapped = draw(replace(SETTINGS, chain_method="vmap"))
+    assert vmapped.latents.shape == reference.latents.shape
+    assert_same_posterior(vmapped, reference)
+
+
+def test_float32_runs(reference) -> None:
+    single = draw(replace(SETTINGS, precision="float32"))
+    assert single.latents.dtype == np.float32
+    assert np.isfinite(single.latents).all()
+    assert_same_posterior(single, reference)
+
+
+def test_goes_on_until_the_gate_is_passed() -> None:
+    settings = replace(SETTINGS, draws=100, most_draws=500)
+    longer = draw(settings)
+    chains, draws, _ = longer.latents.shape
+    assert chains == 2
+    assert draws in (200, 300, 400, 500), "one hundred draws are not enough"
+    assert from_draws(prepared(), longer, settings).diagnostics.draws == draws
+
+
+def test_progress_is_told() -> None:
+    told: list[tuple[int, int, int]] = []
+    draw(progress=lambda *now: told.append(now))
+    done = [d for d, _, _ in told]
+    assert done == sorted(done)
+    assert told[-1][:2] == (2 * 620, 2 * 620)
+
+
+def test_odd_numbers_of_draws_are_kept_exactly() -> None:
+    assert draw(replace(SETTINGS, draws=130, most_draws=130)).latents.shape[1] == 130
+
+
+# ---------------------------------------------------------------------------------------- interruption
+
+
+def raised() -> None:
+    raise KeyboardInterrupt
+
+
+def pressed() -> None:
+    """What Ctrl-C does: the signal goes to the main thread."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+@pytest.mark.parametrize("interrupt", [raised, pressed])
+def test_interrupt_keeps_the_draws_so_far(interrupt, reference) -> None:
+    long = replace(SETTINGS, draws=20_000, most_draws=20_000)
+    once = iter([interrupt])
+
+    def progress(done: int, total: int, divergences: int) -> None:
+        if done >= 1000:
+            next(once, lambda: None)()
+
+    stopped = draw(long, progress=progress)
+    assert stopped.interrupted
+    chains, draws, _ = stopped.latents.shape
+    assert 1 <= chains <= 2
+    assert 0 < draws < 20_000
+    kept = min(draws, 400)
+    np.testing.assert_array_equal(stopped.latents[:1, :kept], reference.latents[:1, :kept])
+    diagnostics = from_draws(prepared(), stopped, long).diagnostics
+    assert diagnostics.interrupted
+    assert not diagnostics.passed
+    assert f"interrupted: {draws} draws per chain were kept." in diagnostics.problems
+
+
+def test_interrupt_during_warmup_leaves_nothing() -> None:
+    def at_once(done: int, total: int, divergences: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="before the warm-up was over"):
+        draw(progress=at_once)
+
+
+def part(lengths: tuple[int, ...], restarts: int = 0, value: float | None = None, step: float = 0.1) -> _Part:
+    """One chain with chunks of draws of these lengths."""
+    rng = np.random.default_rng(sum(lengths))
+    latents = [rng.normal(size=(1, n, 3)) if value is None else np.full((1, n, 3), value) for n in lengths]
+    statistics = [[np.full((1, n), step) for _ in STATISTICS] for n in lengths]
+    return _Part(None, None, 0, latents, statistics, restarts)  # type: ignore[arg-type]
+
+
+def test_chains_that_had_not_begun_do_not_cost_the_others_their_draws() -> None:
+    """With four chains on two cores, the last two begin when the first two are done."""
+    joined = _joined([part((80, 100)), part((80, 100)), part(()), part(())], 180, 1.0, True)
+    assert joined.latents.shape == (2, 180, 3)
+    assert joined.interrupted
+    joined = _joined([part((80, 100)), part((80, 100)), part((80,)), part(())], 180, 1.0, True)
+    assert joined.latents.shape == (2, 180, 3), "2 x 180 draws are more than 3 x 80"
+    joined = _joined([part((80, 100)), part((80, 80)), part((80, 80))], 180, 1.0, True)
+    assert joined.latents.shape == (3, 160, 3)
+    assert joined.statistics["energy"].shape == (3, 160)
+
+
+# ----------------------------------------------------------------------------------------- dead starts
+
+
+def test_what_a_dead_chain_is() -> None:
+    assert _alive(part((80,)))
+    assert not _alive(part((80,), value=0.1)), "stuck at one point"
+    assert not _alive(part((80,), value=np.nan))
+    assert not _alive(part((80,), step=1e-9)), "the step size has vanished"
+    two = part((80,))
+    stuck = np.concatenate([two.latents[0], np.full((1, 80, 3), 0.1)])
+    assert not _alive(two._replace(latents=[stuck])), "one of two chains that are vmapped"
+
+
+@pytest.mark.parametrize("method", ["threads", "vmap"])
+def test_dead_starts_are_begun_anew(monkeypatch, reference, method) -> None:
+    """The first verdict on every chain is that it is dead."""
+    verdicts: list[bool] = []
+    lock = threading.Lock()
+
+    def alive(one: _Part) -> bool:
+        with lock:
+            verdicts.append(one.restarts > 0)
+        return one.restarts > 0
+
+    monkeypatch.setattr(sampling, "_alive", alive)
+    again = draw(replace(SETTINGS, chain_method=method))
+    assert again.restarted == (2 if method == "threads" else 1)
+    assert not again.interrupted
+    assert again.latents.shape == reference.latents.shape
+    assert not np.any(again.latents == reference.latents), "other starts, other draws"
+    assert False in verdicts
+
+
+def test_a_chain_that_stays_dead_is_no_interruption(monkeypatch) -> None:
+    monkeypatch.setattr(sampling, "_alive", lambda one: False)
+    dead = draw()
+    assert not dead.interrupted
+    assert dead.restarted == 2
+    assert dead.latents.shape[1] < SETTINGS.draws
+    assert not from_draws(prepared(), dead, SETTINGS).diagnostics.passed
+
+
+# ------------------------------------------------------------------------------------ compilation cache
+
+CACHE_OPTIONS = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+
+
+@pytest.fixture
+def no_cache() -> Iterator[None]:
+    """JAX as a user finds it; what the tests before have set comes back afterwards."""
+    before = {name: getattr(jax.config, name) for name in CACHE_OPTIONS}
+    jax.config.update("jax_compilation_cache_dir", None)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+def test_cache_can_be_switched_off(no_cache, monkeypatch) -> None:
+    monkeypatch.setenv("BAYES_SCALING_CACHE", "off")
+    use_cache()
+    assert jax.config.jax_compilation_cache_dir is None
+
+
+def test_cache_folder_can_be_chosen(no_cache, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("BAYES_SCALING_CACHE", str(tmp_path / "mine"))
+    use_cache()
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "mine")
+
+
+def test_cache_is_in_the_users_folder_by_default(no_cache, monkeypatch) -> None:
+    monkeypatch.delenv("BAYES_SCALING_CACHE", raising=False)
+    use_cache()
+    folder = jax.config.jax_compilation_cache_dir
+    assert folder is not None
+    assert folder.endswith(os.path.join("bayes_scaling", "programs"))
+
+
+def test_a_cache_that_the_user_has_chosen_in_jax_stays(no_cache, monkeypatch, tmp_path) -> None:
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    monkeypatch.setenv("BAYES_SCALING_CACHE", str(tmp_path / "mine"))
+    use_cache()
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path)
