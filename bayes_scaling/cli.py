@@ -156,7 +156,7 @@ def fit(
     unit: _Unit = None,
     chains: _Chains = 4,
     warmup: _Warmup = 300,
-    draws: _Draws = 1000,
+    draws: _Draws = 1500,
     seed: _Seed = 0,
 ) -> None:
     """Fit a law to a table of runs and save the posterior."""
@@ -209,7 +209,7 @@ def forecast_runs(
     unit: _Unit = None,
     chains: _Chains = 4,
     warmup: _Warmup = 300,
-    draws: _Draws = 1000,
+    draws: _Draws = 1500,
     seed: _Seed = 0,
 ) -> None:
     """Forecast planned runs, each for each family, with 50 % and 90 % bands."""

@@ -90,14 +90,13 @@ def mixing(latents: np.ndarray) -> Mixing:
     ----------
     Vehtari et al. (2021), "Rank-normalization, folding, and localization: an improved R-hat".
     """
-    from arviz_stats.base import array_stats  # heavy import, needed only here
+    from arviz_stats.base.array import array_stats  # heavy import, needed only here
 
     if not np.isfinite(latents).all() or latents.shape[1] < 8:
         return Mixing(np.inf, 0.0, 0.0)
-    axes = {"chain_axis": 0, "draw_axis": 1}
-    rhat = np.nanmax(array_stats.rhat(latents, **axes)) if len(latents) > 1 else np.nan
-    bulk = np.nanmin(array_stats.ess(latents, method="bulk", **axes))
-    tail = np.nanmin(array_stats.ess(latents, method="tail", prob=(0.05, 0.95), **axes))
+    rhat = np.nanmax(array_stats.rhat(latents, chain_axis=0, draw_axis=1)) if len(latents) > 1 else np.nan
+    bulk = np.nanmin(array_stats.ess(latents, 0, 1, "bulk"))
+    tail = np.nanmin(array_stats.ess(latents, 0, 1, "tail", prob=(0.05, 0.95)))
     return Mixing(float(rhat), float(bulk), float(tail))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpyro.infer.hmc import hmc
 from numpyro.infer.hmc_util import euclidean_kinetic_energy
 
-from bayes_scaling.latents import energy, pack, prior_draw, sizes_of
+from bayes_scaling.latents import energy, pack, prior_draw, scales, sizes_of
 from bayes_scaling.layout import Data, Shape
 from bayes_scaling.whiten import Sizes, Whitening, gaussian_fit, newton, unwhiten, whiten
 
@@ -26,6 +26,8 @@ from bayes_scaling.whiten import Sizes, Whitening, gaussian_fit, newton, unwhite
 CHUNK = 100
 #: Starting points of the pilot fit.
 STARTS = 4
+#: Precision, in prior units, with which the pilot fit holds the logs of scales at their prior means.
+HELD = 25.0
 #: Other modes within this many nats of the best one start chains too.
 NEARLY_AS_GOOD = 6.0
 #: How far towards those modes, in whitened coordinates.
@@ -98,7 +100,13 @@ def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
         keys = jax.random.split(key_prior, STARTS)
         starts = jax.vmap(lambda k: pack(prior_draw(shape, data, k), shape, data))(keys)
         starts = starts * jnp.where(jnp.arange(STARTS) == 0, 0.05, 0.7)[:, None]
-        modes, energies = jax.lax.map(lambda z: newton(partial(potential, data), z, sizes), starts)
+        # the joint density of a hierarchy has spikes where a scale vanishes: the pilot fit holds the scales
+        held = HELD * scales(shape, data)
+
+        def pilot(z: Any) -> Any:
+            return potential(data, z) + (held * z**2).sum() / 2
+
+        modes, energies = jax.lax.map(lambda z: newton(pilot, z, sizes), starts)
         white = gaussian_fit(partial(potential, data), modes[jnp.argmin(energies)], sizes, key_fit)
         # chains start around the fit, and around other modes that are nearly as good
         chain = jnp.arange(settings.chains) % STARTS

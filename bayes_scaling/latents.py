@@ -79,6 +79,14 @@ def unpack(z: Any, shape: Shape, data: Data) -> dict[str, Any]:
     return sites
 
 
+def scales(shape: Shape, data: Data) -> Any:
+    """1 for latents that are the log of a scale (spreads, noise, discrepancy), 0 for the others; flat."""
+    own, rest = site_shapes(shape, data)
+    logs = ("log_spread", "noise", "log_structure")
+    marked = {n: np.full(s, n.startswith(logs), float) for n, s in {**own, **rest}.items()}
+    return pack(marked, shape, data)
+
+
 def energy(shape: Shape, data: Data, z: Any) -> Any:
     """Negative log density of the flat vector."""
     return potential_energy(reparametrised, (shape, data), {}, unpack(z, shape, data))

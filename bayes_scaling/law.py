@@ -26,10 +26,10 @@ Values = Mapping[str, float]
 #: Two-sided 90 % point of the unit normal: a prior interval spans ``2 * Z90`` standard deviations.
 Z90 = NormalDist().inv_cdf(0.95)
 
-#: Prior median of the spread between families, in unconstrained units: that of the half-normals of laws/3, 11a.
+#: Prior median of the spread between families, in unconstrained units.
 POOL_SCALE: Mapping[Pool, float] = MappingProxyType({"tight": 0.1, "partial": 0.3})
 
-#: Unconstrained -> constrained, and back, for each support. Both take and return JAX arrays.
+#: Unconstrained -> constrained, and back, for each support.
 TO_SUPPORT: Mapping[Support, Callable[[Any], Any]] = MappingProxyType(
     {"positive": jnp.exp, "real": lambda u: u, "unit": lambda u: 1 / (1 + jnp.exp(-u))}
 )
@@ -344,19 +344,8 @@ def mean(law: Law, inputs: Mapping[str, Any], values: Values) -> Any:
     return unlink(law.predicts.link, law.predictor(*(inputs[i.name] for i in law.inputs), **values))
 
 
-def link(name: Link, value: Any) -> Any:
-    """``g(value)``: from the response's scale to the scale on which laws add up."""
-    if name == "log":
-        return jnp.log(value)
-    if name == "logit":
-        return jnp.log(value) - jnp.log1p(-value)
-    if name == "loglog":
-        return jnp.log(-jnp.log(value))
-    return value
-
-
 def unlink(name: Link, value: Any) -> Any:
-    """Inverse of `link`."""
+    """Inverse link: from the scale on which laws add up to the response's own."""
     if name == "log":
         return jnp.exp(value)
     if name == "logit":

@@ -19,9 +19,9 @@ from bayes_scaling.structure import Landmarks, Structure, features, landmarks
 
 Clustering = Literal["rows", "replicates", "checkpoints"]
 
-#: Terms of the noise model, unconstrained: log sd of seed and misfit together at the reference, slope of log seed
-#: sd, logit of the seed's share of the variance, log of the degrees of freedom above two, log checkpoint sd,
-#: logit of the correlation of neighbouring checkpoints.
+#: Terms of the noise model, unconstrained: log sd of seed and misfit together at the reference, slope of the
+#: log seed sd, logit of the seed's share of the variance, log of the degrees of freedom above two, log
+#: checkpoint sd, logit of the correlation of neighbouring checkpoints.
 NOISE = ("total", "seed_slope", "seed_share", "tail", "checkpoint", "memory")
 TAIL = (np.log(6.0).item(), 0.8)
 #: Log of the overdispersion of counts, 1 / (concentration of the beta-binomial).
@@ -54,6 +54,7 @@ class Data(NamedTuple):
     spread: Any  # (P,) prior medians of the spread between families
     centring: Any  # (F,) how far a family is sampled centred, between 0 and 1
     projection: Any  # (n, R) rows times residuals, summed by family, are the weights that would explain them
+    pinned: Any  # (F, R) how far the runs of a family pin a weight, between 0 and 1
     target: Any  # (n,) response on the link scale
     noise: Any  # (4 or 6, 2): location and scale of the terms of `NOISE`
     structure: Any  # (2,): location and scale of the log of the discrepancy's scale
@@ -186,6 +187,7 @@ def prepare(
         spread=np.array([_spread(p) for p in law.parameters]),
         centring=_centring(measured, families),
         projection=padded(_projection(phi, measured.family)),
+        pinned=_pinned(phi, measured.family, families),
         target=padded(_target(law, measured, observed), shift),
         noise=_noise_priors(noise, clustering),
         structure=np.array(structure.scale if structure else (0.0, 1.0), dtype=float),
@@ -301,6 +303,16 @@ def _projection(phi: np.ndarray, family: np.ndarray) -> np.ndarray:
         gram = phi[rows].T @ phi[rows] + RIDGE * np.eye(phi.shape[1])
         out[rows] = np.linalg.solve(gram, phi[rows].T).T
     return out
+
+
+def _pinned(phi: np.ndarray, family: np.ndarray, families: int) -> np.ndarray:
+    """Part of each weight's posterior precision that comes from the family's runs: shape (F, R)."""
+    out = np.zeros((families, phi.shape[1]))
+    for f in np.unique(family) if phi.shape[1] else ():
+        rows = phi[family == f]
+        left = np.diag(np.linalg.inv(rows.T @ rows + RIDGE * np.eye(phi.shape[1]))) * RIDGE
+        out[f] = 1 - left
+    return np.clip(out, 0.0, 1.0)
 
 
 def _noise_priors(response: Response, clustering: Clustering) -> np.ndarray:

@@ -26,8 +26,9 @@ from bayes_scaling.layout import Data, Shape
 #: The Student-t tail: degrees of freedom are this plus a log-normal, so that the variance is finite.
 LEAST_DF = 2.0
 
-#: Standard deviation of the log of the spread between families (a log-normal keeps it off zero, where the
-#: posterior of a hierarchy has a funnel; Chung et al. 2013, "A nondegenerate penalized likelihood estimator").
+#: Standard deviation of the log of the spread between families. A log-normal keeps it off zero, where the
+#: posterior of a hierarchy has a funnel (Chung et al. 2013, "A nondegenerate penalized likelihood
+#: estimator").
 SPREAD_SD = 0.8
 
 
@@ -54,8 +55,9 @@ def hierarchical(shape: Shape, data: Data) -> None:
     eta = expected(shape, data, theta, None)
     if shape.rank:
         needed = needed_weights(shape, data, theta, eta)
+        inner, outer = (upper.structure_scale**c for c in (data.pinned, 1 - data.pinned))
         with numpyro.plate("families", shape.families, dim=-2), numpyro.plate("basis", shape.rank, dim=-1):
-            rest = numpyro.sample("structure_family", dist.Normal(-needed, upper.structure_scale))
+            rest = outer * numpyro.sample("structure_family", dist.Normal(-needed / outer, inner))
         weights = numpyro.deterministic("structure_weights", needed + rest)
         delta = sum(data.features[:, r] * w for r, w in enumerate(of_rows(weights, data.family)))
         eta = displaced(shape, eta, delta, data.shift, of_rows(theta, data.family))
@@ -96,9 +98,9 @@ def population(shape: Shape, data: Data) -> Population:
 def family_prior(shape: Shape, data: Data, upper: Population) -> tuple[Any, Any]:
     """Location and scale of the latents of the families, each (F, p), between non-centred and centred.
 
-    A family with few runs is best sampled non-centred (0), one that its runs pin down centred (1); in between,
-    ``theta = location + spread^(1 - c) (x - c location)`` with ``x ~ Normal(c location, spread^c)`` is the same
-    prior (Gorinova, Moore, Hoffman 2019, arXiv:1906.03028).
+    A family with few runs is best sampled non-centred (0), one that its runs pin down centred (1). Between
+    them ``theta = location + spread^(1 - c) (x - c location)`` with ``x ~ Normal(c location, spread^c)`` is
+    the same prior (Gorinova, Moore, Hoffman 2019, arXiv:1906.03028).
     """
     if shape.correlate:
         return jnp.zeros((shape.families, len(shape.pooled))), 1.0
@@ -122,9 +124,10 @@ def family_latents(shape: Shape, data: Data, upper: Population, own: Any) -> Any
 def needed_weights(shape: Shape, data: Data, theta: Any, eta: Any) -> Any:
     """Weights of the features (F, R) that would carry a law's curve to the data, by ridge regression.
 
-    The model samples the discrepancy relative to them: ``weights = needed + rest`` with ``rest ~ Normal(-needed,
-    scale)`` is the prior ``weights ~ Normal(0, scale)``. The parameters of the law can then move along what the
-    discrepancy makes up for without leaving the data, and the posterior loses its narrow curved ridge.
+    The model samples the discrepancy relative to them: ``weights = needed + rest`` with
+    ``rest ~ Normal(-needed, scale)`` is the prior ``weights ~ Normal(0, scale)``. The parameters of the law
+    can then move along what the discrepancy makes up for without leaving the data, and the posterior loses
+    its narrow curved ridge. Weights that the runs do not pin are sampled non-centred, as in `family_prior`.
     """
     gap = data.target - eta
     if shape.floor and shape.link == "log":
@@ -180,8 +183,9 @@ def displaced(shape: Shape, eta: Any, delta: Any, shift: Any, rows: list[Any]) -
 def seed_and_misfit(log_total: Any, slope: Any, logit_share: Any, away: Any) -> tuple[Any, Any]:
     """Standard deviations of the seed and of the misfit of a configuration.
 
-    At the reference they make up ``exp(log_total)``, of whose square the seed has ``sigmoid(logit_share)``: with
-    one run of each configuration only their sum is in the data. Away from it ``log seed`` has the slope given.
+    At the reference they make up ``exp(log_total)``, of whose square the seed has ``sigmoid(logit_share)``:
+    with one run of each configuration only their sum is in the data. Away from it ``log seed`` has the slope
+    given.
     """
     share = jax.nn.sigmoid(logit_share)
     seed = jnp.exp(log_total + slope * jnp.clip(away, -3.0, 3.0)) * jnp.sqrt(share)

@@ -53,7 +53,7 @@ class ClusteredStudentT(dist.Distribution):
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = {"df": constraints.positive, "loc": constraints.real_vector}
-    support = constraints.real_vector
+    support: ClassVar[Any] = constraints.real_vector
     pytree_data_fields = ("df", "loc", "within", "between", "correlation", "cluster", "valid")
     pytree_aux_fields = ("clusters",)
 

@@ -220,7 +220,7 @@ def named(prepared: Prepared, values: Mapping[str, np.ndarray]) -> xr.Dataset:
 
 def summarise(posterior: Posterior, prob: float = 0.9) -> pd.DataFrame:
     """Table behind `Posterior.summary`."""
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     draws, prior = posterior.tree["posterior"].to_dataset(), posterior.tree["prior"].to_dataset()
     low, high = (1 - prob) / 2, (1 + prob) / 2

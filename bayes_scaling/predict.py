@@ -231,7 +231,7 @@ def _counts(
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Success rates: overdispersion is the seed's part, a finite number of trials the evaluation's."""
-    over = posterior.tree["posterior"]["overdispersion"].values.reshape(-1, 1) + 1e-9
+    over = posterior.tree["posterior"].to_dataset()["overdispersion"].values.reshape(-1, 1) + 1e-9
     p = np.clip(p, 1e-6, 1 - 1e-6)
     variance["seed"] = (p * (1 - p) * over / (1 + over)).mean(axis=0)
     rate = rng.beta(p / over, (1 - p) / over)

@@ -78,8 +78,10 @@ def sample(
         program = compiled(shape, fixed, signature(data), vmapped)
         job = _Job(program, data, settings, _Tally(settings, progress), vmapped)
         white, states = program.start(data, jax.random.key(settings.seed))
-        split = [states] if vmapped else [jax.tree.map(lambda x, c=c: x[c], states) for c in range(settings.chains)]
-        parts = [_Part(white, state, 0, [], [], 0) for state in split]
+        each = [states]
+        if not vmapped:
+            each = [jax.tree.map(lambda x, c=c: x[c], states) for c in range(settings.chains)]
+        parts = [_Part(white, state, 0, [], [], 0) for state in each]
         parts = _turned(job, parts)
     draws = 0
     while True:
@@ -188,7 +190,7 @@ def _turned(job: _Job, parts: list[_Part]) -> list[_Part]:
             for _ in range(0, job.settings.warmup, CHUNK):
                 if job.tally.stop.is_set():
                     break
-                state, (_, out, w) = job.program.advance(job.data, white, state)
+                state, (_, _, w) = job.program.advance(job.data, white, state)
                 explored[c].append(np.asarray(w).reshape(-1, w.shape[-1]))
                 job.tally.add(0, 0)
             return state

@@ -24,7 +24,7 @@ import numpy as np
 LEAST_CURVATURE = 0.5
 NEWTON_STEPS = 40
 
-#: Up to this many latents the warm-up learns a whole matrix on top; draws count against this much of the identity.
+#: Up to this many latents the warm-up learns a whole matrix on top; how much of the identity it is shrunk to.
 MOST_TURNED = 150
 SHRINKAGE = 0.2
 

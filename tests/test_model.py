@@ -37,6 +37,7 @@ def assert_finite(prepared: Prepared) -> None:
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.key(0), DRAWS)
         values, slopes = jax.jit(lambda data: jax.lax.map(partial(at_prior_draw, data), keys))(prepared.data)
+    values, slopes = np.asarray(values), np.asarray(slopes)
     assert np.isfinite(values).all()
     assert np.isfinite(slopes).all()
     assert (slopes != 0).any(axis=0).all(), "a latent on which nothing depends"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 
 import arviz
 import numpy as np
@@ -143,7 +144,9 @@ def test_arviz_reads_the_tree(posterior) -> None:
         found = function(tree)
         assert np.isfinite(found["alpha"]).all(), function.__name__
     assert float(arviz.bfmi(tree)["energy"].min()) == pytest.approx(posterior.diagnostics.bfmi, rel=0.02)
-    loo = arviz.loo(tree, pointwise=True)
+    with warnings.catch_warnings():  # to leave out a whole configuration may be more than it can weigh
+        warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto", category=UserWarning)
+        loo = arviz.loo(tree, pointwise=True)
     assert np.isfinite(loo.elpd)
     assert 1 < loo.p < 40
 

@@ -35,6 +35,7 @@ from tests._simulate import power_table
 #: A length of warm-up that no other test uses, so that the programs of this module are compiled in it.
 SETTINGS = bs.Settings(chains=2, warmup=220, draws=400, most_draws=400, seed=1)
 SIZES = Sizes(3, 2, 2)
+NO_TURN = np.zeros((0, 0))
 
 
 # ------------------------------------------------------------------------------------------- whitening
@@ -66,7 +67,7 @@ def linear_map(white: Whitening) -> np.ndarray:
 def test_whitened_hessian_of_a_quadratic_is_the_identity(quadratic) -> None:
     with jax.enable_x64(True):
         arrow = jax.jit(lambda z: _arrow(gaussian(quadratic), z, SIZES))(np.zeros(8))
-        white = Whitening(quadratic[0], *_factor(arrow))
+        white = Whitening(quadratic[0], *_factor(arrow), NO_TURN)
         scale = linear_map(white)
     np.testing.assert_allclose(scale.T @ quadratic[1] @ scale, np.eye(8), atol=1e-10)
 
@@ -84,7 +85,7 @@ def test_gaussian_fit_recovers_a_gaussian(quadratic) -> None:
 def test_whiten_inverts_unwhiten(quadratic) -> None:
     with jax.enable_x64(True):
         arrow = jax.jit(lambda z: _arrow(gaussian(quadratic), z, SIZES))(np.zeros(8))
-        white = Whitening(quadratic[0], *_factor(arrow))
+        white = Whitening(quadratic[0], *_factor(arrow), NO_TURN)
         z = np.random.default_rng(1).normal(size=8) * 3
         np.testing.assert_allclose(unwhiten(white, whiten(white, z, SIZES), SIZES), z, atol=1e-12)
         np.testing.assert_allclose(whiten(white, white.mode, SIZES), 0, atol=1e-12)
@@ -176,14 +177,13 @@ def assert_same_posterior(one: Draws, other: Draws) -> None:
     np.testing.assert_allclose(a.std(axis=0), b.std(axis=0), rtol=0.3)
 
 
-def test_vmapped_chains_agree_with_threads(reference) -> None:
-    vmapped = draw(replace(SETTINGS, chain_method="vmap"))
-    assert vmapped.latents.shape == reference.latents.shape
-    assert_same_posterior(vmapped, reference)
+#: Another program on two counts at once, because each costs a compilation.
+VMAP_FLOAT32 = replace(SETTINGS, chain_method="vmap", precision="float32")
 
 
-def test_float32_runs(reference) -> None:
-    single = draw(replace(SETTINGS, precision="float32"))
+def test_vmapped_chains_in_float32_agree_with_threads_in_float64(reference) -> None:
+    single = draw(VMAP_FLOAT32)
+    assert single.latents.shape == reference.latents.shape
     assert single.latents.dtype == np.float32
     assert np.isfinite(single.latents).all()
     assert_same_posterior(single, reference)
@@ -237,7 +237,8 @@ def test_interrupt_keeps_the_draws_so_far(interrupt, reference) -> None:
     assert 1 <= chains <= 2
     assert 0 < draws < 20_000
     kept = min(draws, 400)
-    np.testing.assert_array_equal(stopped.latents[:1, :kept], reference.latents[:1, :kept])
+    for chain in stopped.latents[:, :kept]:  # one that was far behind the other is left out
+        assert any(np.array_equal(chain, whole[:kept]) for whole in reference.latents)
     diagnostics = from_draws(prepared(), stopped, long).diagnostics
     assert diagnostics.interrupted
     assert not diagnostics.passed
@@ -297,7 +298,7 @@ def test_dead_starts_are_begun_anew(monkeypatch, reference, method) -> None:
         return one.restarts > 0
 
     monkeypatch.setattr(sampling, "_alive", alive)
-    again = draw(replace(SETTINGS, chain_method=method))
+    again = draw(SETTINGS if method == "threads" else VMAP_FLOAT32)
     assert again.restarted == (2 if method == "threads" else 1)
     assert not again.interrupted
     assert again.latents.shape == reference.latents.shape
