@@ -222,6 +222,15 @@ def pressed() -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Python's own handler of Ctrl-C: a shell that starts the tests in the background has it switched off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("interrupt", [raised, pressed])
 def test_interrupt_keeps_the_draws_so_far(interrupt, reference) -> None:
     long = replace(SETTINGS, draws=20_000, most_draws=20_000)
