@@ -14,6 +14,10 @@ MOST_RHAT = 1.01
 LEAST_ESS = 400.0
 LEAST_BFMI = 0.3
 
+#: Divergent transitions are always reported; more than this share of the draws fails the gate. A single one
+#: in tens of thousands does not, or a longer run would fail more often than a short one.
+MOST_DIVERGENT = 5e-4
+
 #: A parameter whose posterior keeps more than this share of the prior's standard deviation is the prior's.
 PRIOR_SHARE = 0.8
 
@@ -136,7 +140,7 @@ def diagnose(
             f"effective sample size {min(bulk, tail):.0f} < {LEAST_ESS:.0f}: "
             "tail quantiles are not reliable. Sample longer (draws=4000)."
         )
-    if divergences:
+    if divergences > MOST_DIVERGENT * chains * draws:
         problems.append(
             f"{divergences} divergent transitions: part of the posterior was not explored. "
             "Raise target_accept to 0.95, or tighten the priors that the data do not decide."
