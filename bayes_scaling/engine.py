@@ -30,8 +30,6 @@ STARTS = 4
 HELD = 25.0
 #: Other modes within this many nats of the best one start chains too.
 NEARLY_AS_GOOD = 6.0
-#: How far towards those modes, in whitened coordinates.
-APART = 1.0
 
 #: What a program emits at every draw, besides the latents.
 STATISTICS = ("diverging", "n_steps", "acceptance_rate", "energy", "step_size", "lp")
@@ -112,7 +110,7 @@ def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
         chain = jnp.arange(settings.chains) % STARTS
         other = (chain > 0) & (energies < energies.min() + NEARLY_AS_GOOD)[chain]
         around = jax.lax.map(lambda z: whiten(white, z, sizes), modes)[chain]
-        around = jnp.where(other[:, None] & jnp.isfinite(around), around, 0.0) * APART
+        around = jnp.where(other[:, None] & jnp.isfinite(around), around, 0.0)
         first = around + jax.random.normal(key_noise, around.shape, around.dtype)
         begin = kernel(data, white)[0]
         chain_keys = jax.random.split(key_chain, settings.chains)

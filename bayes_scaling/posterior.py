@@ -236,7 +236,7 @@ def summarise(posterior: Posterior, prob: float = 0.9) -> pd.DataFrame:
         cells = values.reshape(*values.shape[:2], -1)
         before = before.reshape(*before.shape[:2], -1)
         labels = posterior.families if "family" in draws[name].dims and not single else [""]
-        scale = _FREE[support.get(str(name), "real")]
+        kind = support.get(str(name), "real")
         rhat = array_stats.rhat(cells, chain_axis=0, draw_axis=1)
         ess = array_stats.ess(cells, chain_axis=0, draw_axis=1)
         for k, label in enumerate(labels):
@@ -248,7 +248,7 @@ def summarise(posterior: Posterior, prob: float = 0.9) -> pd.DataFrame:
             }
             row[f"{100 * low:g} %"], row[f"{100 * high:g} %"] = np.quantile(x, [low, high])
             row["R-hat"], row["ESS"] = float(np.ravel(rhat)[k]), float(np.ravel(ess)[k])
-            row["prior share"] = scale(x).std() / max(scale(before[..., k]).std(), 1e-300)
+            row["prior share"] = to_free(kind, x).std() / max(to_free(kind, before[..., k]).std(), 1e-300)
             table.append(row)
     return pd.DataFrame(table).set_index("quantity")
 
@@ -258,7 +258,18 @@ def _is_scale(name: str) -> bool:
     return name.endswith(("_sd", "_spread")) or name in scales
 
 
-_FREE = {"positive": np.log, "real": np.asarray, "unit": lambda p: np.log(p) - np.log1p(-p)}
+def to_free(support: str, values: np.ndarray) -> np.ndarray:
+    """Unconstrained values of a parameter."""
+    if support == "positive":
+        return np.log(values)
+    return np.log(values) - np.log1p(-values) if support == "unit" else values
+
+
+def from_free(support: str, values: np.ndarray) -> np.ndarray:
+    """Inverse of `to_free`."""
+    if support == "positive":
+        return np.exp(values)
+    return 1 / (1 + np.exp(-values)) if support == "unit" else values
 
 
 def _numbered(group: xr.Dataset) -> xr.Dataset:

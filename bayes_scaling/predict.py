@@ -14,7 +14,7 @@ import xarray as xr
 from bayes_scaling.layout import Shape, bucket, coordinates
 from bayes_scaling.model import SPREAD_SD, displaced, predict_rows
 from bayes_scaling.observe import bounded, unlink_numpy
-from bayes_scaling.posterior import Posterior
+from bayes_scaling.posterior import Posterior, from_free, to_free
 from bayes_scaling.structure import features, residual_factor
 
 Target = Literal["mean", "new_run", "measurement"]
@@ -115,20 +115,6 @@ def _family_draws(posterior: Posterior, draws: xr.Dataset, name: str, rng: np.ra
     if shape.rank:
         weights = weights * draws["structure_scale"].values.reshape(-1, 1)
     return _Family(np.stack(columns, axis=1), weights)
-
-
-def to_free(support: str, values: np.ndarray) -> np.ndarray:
-    """Unconstrained values of a parameter."""
-    if support == "positive":
-        return np.log(values)
-    return np.log(values) - np.log1p(-values) if support == "unit" else values
-
-
-def from_free(support: str, values: np.ndarray) -> np.ndarray:
-    """Inverse of `to_free`."""
-    if support == "positive":
-        return np.exp(values)
-    return 1 / (1 + np.exp(-values)) if support == "unit" else values
 
 
 def _evaluate(
