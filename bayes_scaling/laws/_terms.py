@@ -56,3 +56,33 @@ def optimal_params(compute: Any, *, A: Any, alpha: Any, B: Any, beta: Any, k: An
     log_ratio = k * (jnp.log(alpha) - jnp.log(beta)) + jnp.log(A) - jnp.log(B)
     budget = jnp.log(compute / 6) - jnp.log(N0 * D0)
     return N0 * jnp.exp((log_ratio + beta * budget) / (alpha + beta))
+
+
+def logit_with_floor(value: Any, floor: Any) -> Any:
+    """Logit of ``floor + (1 - floor) sigmoid(value)``, the accuracy of a test that guessing passes too."""
+    return jnp.logaddexp(jnp.log(floor), value) - jnp.log1p(-floor)
+
+
+def hill(x: Any, middle: Any, steepness: Any) -> Any:
+    """``1 / (1 + (middle/x)^steepness)``: rises from 0 to 1, half way at ``middle``."""
+    return jax.nn.sigmoid(steepness * (jnp.log(x) - jnp.log(middle)))
+
+
+def logit(p: Any) -> Any:
+    """Log odds of a probability."""
+    return jnp.log(p) - jnp.log1p(-p)
+
+
+def logit_either(one: Any, other: Any) -> Any:
+    """Logit of ``1 - (1 - p)(1 - q)``, either of two independent events, given the logits of p and q."""
+    return log_sum_exp(one, other, one + other)
+
+
+def logit_both(one: Any, other: Any) -> Any:
+    """Logit of ``p q``, both of two independent events, given the logits of p and q."""
+    return -logit_either(-one, -other)
+
+
+def logit_of_nats(nats: Any) -> Any:
+    """Log odds of success where failure has probability ``exp(-nats)``."""
+    return nats + jnp.log(-jnp.expm1(-nats))
