@@ -335,6 +335,13 @@ def _add_curve(
         found[name] = array
 
 
+def whole(name: str, values: np.ndarray, row: np.ndarray, problems: list[str]) -> None:
+    """Report counts that are not whole numbers."""
+    broken = {int(row[i]): f"{values[i]:g}" for i in np.flatnonzero(values % 1 > 0)}
+    if broken:
+        problems.append(f"{name}: {listing(broken)}; expected whole numbers")
+
+
 def counts(
     name: str,
     successes: np.ndarray,
@@ -346,10 +353,8 @@ def counts(
     """Report counts that are not whole numbers, or more successes than trials."""
     in_domain(trials_name, trials, "positive", row, problems)
     in_domain(name, successes, "nonnegative", row, problems)
-    for label, values in ((name, successes), (trials_name, trials)):
-        broken = {int(row[i]): f"{values[i]:g}" for i in np.flatnonzero(values % 1 > 0)}
-        if broken:
-            problems.append(f"{label}: {listing(broken)}; expected whole numbers")
+    whole(name, successes, row, problems)
+    whole(trials_name, trials, row, problems)
     over = {int(row[i]): f"{successes[i]:g} of {trials[i]:g}" for i in np.flatnonzero(successes > trials)}
     if over:
         problems.append(f"{name}: {listing(over)}; expected no more successes than trials ({trials_name})")

@@ -143,7 +143,7 @@ def diagnose(
     if divergences > MOST_DIVERGENT * chains * draws:
         problems.append(
             f"{divergences} divergent transitions: part of the posterior was not explored. "
-            "Raise target_accept to 0.95, or tighten the priors that the data do not decide."
+            "Raise target_accept to 0.99, or tighten the priors that the data do not decide."
         )
     if bfmi < LEAST_BFMI:
         problems.append(

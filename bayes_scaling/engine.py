@@ -18,14 +18,12 @@ import numpy as np
 from numpyro.infer.hmc import hmc
 from numpyro.infer.hmc_util import euclidean_kinetic_energy
 
-from bayes_scaling.latents import energy, pack, prior_draw, scales, sizes_of
+from bayes_scaling.latents import energy, scales, sizes_of
 from bayes_scaling.layout import Data, Shape
-from bayes_scaling.whiten import Sizes, Whitening, gaussian_fit, newton, unwhiten, whiten
+from bayes_scaling.whiten import PAIRS, Sizes, Whitening, flat_size, pilot_fit, unwhiten, whiten
 
 #: Iterations per call of the compiled program: how often progress is shown and Ctrl-C is heard.
 CHUNK = 100
-#: Starting points of the pilot fit.
-STARTS = 4
 #: Precision, in prior units, with which the pilot fit holds the logs of scales at their prior means.
 HELD = 25.0
 #: Other modes within this many nats of the best one start chains too.
@@ -60,7 +58,7 @@ class Settings:
     draws: int = 1500
     most_draws: int = 9000
     seed: int = 0
-    target_accept: float = 0.9
+    target_accept: float = 0.95
     max_tree_depth: int = 10
     precision: Literal["float64", "float32"] = "float64"
     chain_method: Literal["auto", "threads", "vmap"] = "auto"
@@ -94,20 +92,16 @@ def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
     }
 
     def start(data: Data, key: Any) -> tuple[Whitening, Any]:
-        key_prior, key_fit, key_noise, key_chain = jax.random.split(key, 4)
-        keys = jax.random.split(key_prior, STARTS)
-        starts = jax.vmap(lambda k: pack(prior_draw(shape, data, k), shape, data))(keys)
-        starts = starts * jnp.where(jnp.arange(STARTS) == 0, 0.05, 0.7)[:, None]
-        # the joint density of a hierarchy has spikes where a scale vanishes: the pilot fit holds the scales
-        held = HELD * scales(shape, data)
-
-        def pilot(z: Any) -> Any:
-            return potential(data, z) + (held * z**2).sum() / 2
-
-        modes, energies = jax.lax.map(lambda z: newton(pilot, z, sizes), starts)
-        white = gaussian_fit(partial(potential, data), modes[jnp.argmin(energies)], sizes, key_fit)
+        key_start, key_fit, key_noise, key_chain = jax.random.split(key, 4)
+        # latents have unit prior scale, about: one start near the prior's centre, others further out
+        kind = jnp.float64 if settings.precision == "float64" else jnp.float32
+        starts = jax.random.normal(key_start, (PAIRS, flat_size(sizes)), kind)
+        starts = starts * jnp.where(jnp.arange(PAIRS) == 0, 0.05, 0.7).astype(kind)[:, None]
+        # the joint density of a hierarchy has spikes where a scale vanishes: the search holds the scales
+        held = HELD * scales(shape, data).astype(kind)
+        white, modes, energies = pilot_fit(partial(potential, data), held, starts, sizes, key_fit)
         # chains start around the fit, and around other modes that are nearly as good
-        chain = jnp.arange(settings.chains) % STARTS
+        chain = jnp.arange(settings.chains) % PAIRS
         other = (chain > 0) & (energies < energies.min() + NEARLY_AS_GOOD)[chain]
         around = jax.lax.map(lambda z: whiten(white, z, sizes), modes)[chain]
         around = jnp.where(other[:, None] & jnp.isfinite(around), around, 0.0)

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 Support = Literal["positive", "real", "unit"]
 Pool = Literal["shared", "tight", "partial", "separate"]
 Link = Literal["log", "identity", "logit", "loglog"]
-Noise = Literal["student", "beta_binomial"]
+Noise = Literal["student", "beta_binomial", "negative_binomial"]
 Values = Mapping[str, float]
 
 #: Two-sided 90 % point of the unit normal: a prior interval spans ``2 * Z90`` standard deviations.
@@ -147,8 +147,8 @@ class Response:
     unit : str
         Unit of that column.
     link : {"log", "identity", "logit", "loglog"}
-    noise : {"student", "beta_binomial"}
-        Student-t on the link scale, or counts of successes out of ``trials``.
+    noise : {"student", "beta_binomial", "negative_binomial"}
+        Student-t on the link scale, counts of successes out of ``trials``, or counts of events.
     trials : str
         Column with the number of trials, for ``"beta_binomial"``.
     centre : {"none", "data"}
@@ -197,6 +197,11 @@ def real(name: str = "y", unit: str = "1", centre: Literal["none", "data"] = "da
 def successes(name: str = "n_correct", trials: str = "n_samples", link: Link = "loglog") -> Response:
     """Number of successes out of a known number of trials, beta-binomial."""
     return Response(name, "count", link, noise="beta_binomial", trials=trials)
+
+
+def events(name: str = "n_events", unit: str = "count") -> Response:
+    """Number of events with an expected number that the law gives, negative binomial, log link."""
+    return Response(name, unit, "log", noise="negative_binomial")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,14 @@ NOISE = ("total", "seed_slope", "seed_share", "tail", "checkpoint", "memory")
 TAIL = (np.log(6.0).item(), 0.8)
 #: Log of the overdispersion of counts, 1 / (concentration of the beta-binomial).
 OVERDISPERSION = (-5.1, 1.0)
+#: Log of the overdispersion of events: about Exponential(1), laws/3, section 8.
+EVENT_OVERDISPERSION = (-0.58, 1.28)
 #: Runs at which a family is sampled half centred.
 HALF_CENTRED = 3.0
-#: Square of noise over discrepancy, about: how strongly the data pin the weights of the features.
-RIDGE = 0.05
+#: Part of the smallest positive response that no discrepancy moves.
+UNMOVED = 0.5
+#: Degrees of freedom and iterations of the robust regression that finds outliers.
+ROBUST_DF, ROBUST_STEPS = 4.0, 20
 CHECKPOINTS = ((-6.9, 1.0), (1.5, 0.8))
 
 
@@ -45,7 +49,7 @@ class Data(NamedTuple):
     cluster: Any  # (n,)
     gap: Any  # (n,) distance from the previous row of the cluster, in typical gaps; inf for the first
     valid: Any  # (n,)
-    features: Any  # (n, R) of the structural discrepancy
+    features: Any  # (n, R) of the structural discrepancy, in the basis of the row's family
     shift: Any  # (): g(y) of the data's centre
     stretch: Any  # ()
     reference: Any  # (): g(mean) at which the seed scale is stated
@@ -53,9 +57,11 @@ class Data(NamedTuple):
     scale: Any  # (P,) prior standard deviations
     spread: Any  # (P,) prior medians of the spread between families
     centring: Any  # (F,) how far a family is sampled centred, between 0 and 1
-    projection: Any  # (n, R) rows times residuals, summed by family, are the weights that would explain them
-    pinned: Any  # (F, R) how far the runs of a family pin a weight, between 0 and 1
+    rotation: Any  # (F, R, R) from the basis of a family to that of the table
+    projected: Any  # (n, R) features times the typical share that a discrepancy moves
+    gram: Any  # (F, R) their sums of squares in a family; its basis makes them orthogonal
     target: Any  # (n,) response on the link scale
+    base: Any  # (): log of the part of a response that no discrepancy moves; -inf for none
     noise: Any  # (4 or 6, 2): location and scale of the terms of `NOISE`
     structure: Any  # (2,): location and scale of the log of the discrepancy's scale
 
@@ -147,7 +153,7 @@ def prepare(
     measured, clustering, cluster = _clustered(measurements(runs, law, inputs=inputs, response=response))
     n, count = len(measured.response), len(measured.families)
     rows, families = bucket(max(n, pad[0] if pad else 0)), family_bucket(max(count, pad[1] if pad else 0))
-    clusters = rows if clustering == "rows" else bucket(int(cluster.max()) + 2)
+    clusters = rows if clustering == "rows" or pad else bucket(int(cluster.max()) + 2)
     centres = {
         i.name: float(np.exp(np.log(measured.inputs[i.name]).mean())) if i.centre == "data" else 1.0
         for i in law.inputs
@@ -161,7 +167,19 @@ def prepare(
         out[:n] = values
         return out
 
-    phi = features(marks, marks.coordinates)[0] if marks else np.zeros((n, 0))
+    phi = stretch * features(marks, marks.coordinates)[0] if marks else np.zeros((n, 0))
+    target = _target(law, measured, observed)
+    base = _base(law, measured)
+    share, weight = -np.expm1(base - target), np.ones(n)
+    if marks:
+        weight = (
+            robust_weights(marks.coordinates, phi, target, measured.family) / np.bincount(cluster)[cluster]
+        )
+    basis = _family_bases(phi * (share * np.sqrt(weight))[:, None], measured.family, families)
+    phi = np.einsum("nr,nrs->ns", phi, basis[measured.family])
+    projected = phi * (share * weight)[:, None]
+    gram = np.zeros((families, phi.shape[1]))
+    np.add.at(gram, measured.family, projected * phi * share[:, None])
     noise = law.predicts
     data = Data(
         inputs=tuple(
@@ -171,7 +189,7 @@ def prepare(
             for i in law.inputs
         ),
         schedule=padded(measured.schedule.astype(np.int32)),
-        response=padded(observed, 0.0 if noise.noise == "beta_binomial" else shift),
+        response=padded(observed, shift if noise.noise == "student" else 0.0),
         trials=padded(measured.trials),
         error=padded(error),
         family=padded(measured.family.astype(np.int32)),
@@ -186,9 +204,11 @@ def prepare(
         scale=np.array([p.scale for p in law.parameters]),
         spread=np.array([_spread(p) for p in law.parameters]),
         centring=_centring(measured, families),
-        projection=padded(_projection(phi, measured.family)),
-        pinned=_pinned(phi, measured.family, families),
-        target=padded(_target(law, measured, observed), shift),
+        rotation=basis,
+        projected=padded(projected),
+        gram=gram,
+        target=padded(target, shift),
+        base=np.float64(base),
         noise=_noise_priors(noise, clustering),
         structure=np.array(structure.scale if structure else (0.0, 1.0), dtype=float),
     )
@@ -253,7 +273,7 @@ def _gaps(cluster: np.ndarray, position: np.ndarray) -> np.ndarray:
 def _on_link_scale(law: Law, measured: Measurements) -> tuple[np.ndarray, np.ndarray, float, float, float]:
     """Response, known error, shift, stretch and reference on the link scale."""
     noise, y = law.predicts, measured.response
-    if noise.noise == "beta_binomial":
+    if noise.noise != "student":
         return y, measured.error, 0.0, 1.0, 0.0
     if noise.link == "identity":
         g, slope, reference = y, np.ones_like(y), noise.reference
@@ -269,9 +289,11 @@ def _on_link_scale(law: Law, measured: Measurements) -> tuple[np.ndarray, np.nda
 
 
 def _target(law: Law, measured: Measurements, observed: np.ndarray) -> np.ndarray:
-    """Responses on the link scale; counts are moved off the edges by half a success."""
-    if law.predicts.noise != "beta_binomial":
+    """Responses on the link scale; counts are moved off the edges by half a success or event."""
+    if law.predicts.noise == "student":
         return observed
+    if law.predicts.noise == "negative_binomial":
+        return np.log(observed + 0.5) if law.predicts.link == "log" else observed
     p = (observed + 0.5) / (measured.trials + 1.0)
     return np.log(-np.log(p)) if law.predicts.link == "loglog" else np.log(p) - np.log1p(-p)
 
@@ -295,30 +317,46 @@ def _centring(measured: Measurements, families: int) -> np.ndarray:
     return runs / (runs + HALF_CENTRED)
 
 
-def _projection(phi: np.ndarray, family: np.ndarray) -> np.ndarray:
-    """Ridge regression of residuals on features, family by family: shape (n, R)."""
-    out = np.zeros_like(phi)
-    for f in np.unique(family) if phi.shape[1] else ():
-        rows = family == f
-        gram = phi[rows].T @ phi[rows] + RIDGE * np.eye(phi.shape[1])
-        out[rows] = np.linalg.solve(gram, phi[rows].T).T
-    return out
+def _base(law: Law, measured: Measurements) -> float:
+    """Log of the part of a positive response that no discrepancy moves; minus infinity if there is none."""
+    positive = law.predicts.link == "log" and law.predicts.noise == "student"
+    return float(np.log(UNMOVED * measured.response.min())) if positive else -np.inf
 
 
-def _pinned(phi: np.ndarray, family: np.ndarray, families: int) -> np.ndarray:
-    """Part of each weight's posterior precision that comes from the family's runs: shape (F, R)."""
-    out = np.zeros((families, phi.shape[1]))
+def robust_weights(x: np.ndarray, phi: np.ndarray, target: np.ndarray, family: np.ndarray) -> np.ndarray:
+    """Weights (n,) of the rows: near one, small for outliers of a smooth robust regression.
+
+    Iteratively reweighted least squares with Student-t weights, on a quadratic of the coordinates (n, q), the
+    features (n, R) and a level for each family.
+    """
+    q = x.shape[1]
+    squares = [x[:, i] * x[:, j] for i in range(q) for j in range(i, q)]
+    design = np.column_stack([*(family == f for f in np.unique(family)), x, *squares, phi]).astype(float)
+    design /= np.maximum(np.abs(design).max(axis=0), 1e-12)
+    weight = np.ones(len(target))
+    for _ in range(ROBUST_STEPS):
+        gram = design.T @ (design * weight[:, None]) + 1e-3 * np.eye(design.shape[1])
+        residual = target - design @ np.linalg.solve(gram, design.T @ (weight * target))
+        scale = 1.4826 * np.median(np.abs(residual)) + 1e-9
+        weight = (ROBUST_DF + 1) / (ROBUST_DF + (residual / scale) ** 2)
+    return np.minimum(weight, 1.0)
+
+
+def _family_bases(phi: np.ndarray, family: np.ndarray, families: int) -> np.ndarray:
+    """Rotations (F, R, R) of the basis that make the features orthogonal over each family's runs."""
+    out = np.tile(np.eye(phi.shape[1]), (families, 1, 1))
     for f in np.unique(family) if phi.shape[1] else ():
         rows = phi[family == f]
-        left = np.diag(np.linalg.inv(rows.T @ rows + RIDGE * np.eye(phi.shape[1]))) * RIDGE
-        out[f] = 1 - left
-    return np.clip(out, 0.0, 1.0)
+        out[f] = np.linalg.eigh(rows.T @ rows)[1]
+    return out
 
 
 def _noise_priors(response: Response, clustering: Clustering) -> np.ndarray:
     """Location and scale of the terms of `NOISE`; the last two only where runs have checkpoints."""
     if response.noise == "beta_binomial":
         return np.array([OVERDISPERSION])
+    if response.noise == "negative_binomial":
+        return np.array([EVENT_OVERDISPERSION])
     share = np.array(response.seed_share)
     logit = np.log(share) - np.log1p(-share)
     terms = [_interval(np.log(response.scatter)), _interval(response.seed_slope), _interval(logit)]

@@ -98,6 +98,9 @@ def measurements(
         check.counts(
             source[predicts.name], y, source[predicts.trials], values[predicts.trials], row, problems
         )
+    elif predicts.noise == "negative_binomial":
+        check.in_domain(source[predicts.name], y, "nonnegative", row, problems)
+        check.whole(source[predicts.name], y, row, problems)
     else:
         check.in_domain(source[predicts.name], y, _DOMAIN[predicts.link], row, problems)
         if predicts.link in ("logit", "loglog"):
@@ -113,7 +116,7 @@ def measurements(
         )
         problems.append(f"no row is complete: of {len(runs)} rows, values are missing for {lack}")
     sigma = np.zeros(len(runs))
-    if predicts.noise != "beta_binomial":
+    if predicts.noise == "student":
         sigma = _errors(table, source[predicts.name], row, problems)
     which, curves = np.zeros(len(runs), int), np.zeros((0, 0, 2))
     if len(scalars) < len(law.inputs):

@@ -32,6 +32,10 @@ LEAST_DF = 2.0
 SPREAD_SD = 0.8
 
 
+#: Standard deviation of a count on the link scale, about; only coordinates of the sampler depend on it.
+TYPICAL_COUNT_NOISE = 0.2
+
+
 class Population(NamedTuple):
     """What all families share: one draw of the upper level of the hierarchy."""
 
@@ -54,16 +58,18 @@ def hierarchical(shape: Shape, data: Data) -> None:
     theta = constrained(shape, family_latents(shape, data, upper, own))
     eta = expected(shape, data, theta, None)
     if shape.rank:
-        needed = needed_weights(shape, data, theta, eta)
-        inner, outer = (upper.structure_scale**c for c in (data.pinned, 1 - data.pinned))
+        centre, width = conditional_weights(shape, data, eta, upper)
         with numpyro.plate("families", shape.families, dim=-2), numpyro.plate("basis", shape.rank, dim=-1):
-            rest = outer * numpyro.sample("structure_family", dist.Normal(-needed / outer, inner))
-        weights = numpyro.deterministic("structure_weights", needed + rest)
+            z = numpyro.sample(
+                "structure_family", dist.Normal(-centre / width, upper.structure_scale / width)
+            )
+        weights = centre + width * z
+        numpyro.deterministic("structure_weights", jnp.einsum("frs,fs->fr", data.rotation, weights))
         delta = sum(data.features[:, r] * w for r, w in enumerate(of_rows(weights, data.family)))
-        eta = displaced(shape, eta, delta, data.shift, of_rows(theta, data.family))
+        eta = displaced(eta, delta, data.base)
     numpyro.deterministic("theta", theta)
     numpyro.deterministic("eta", eta)
-    independent = shape.clustering == "rows" or shape.noise == "beta_binomial"
+    independent = shape.clustering == "rows" or shape.noise != "student"
     with numpyro.plate("rows", data.response.shape[0]) if independent else nullcontext():
         numpyro.sample(shape.response, likelihood(shape, data, eta, upper.noise), obs=data.response)
 
@@ -121,22 +127,28 @@ def family_latents(shape: Shape, data: Data, upper: Population, own: Any) -> Any
     return latent.at[:, pooled].add(spread * (own - centre))
 
 
-def needed_weights(shape: Shape, data: Data, theta: Any, eta: Any) -> Any:
-    """Weights of the features (F, R) that would carry a law's curve to the data, by ridge regression.
+def conditional_weights(shape: Shape, data: Data, eta: Any, upper: Population) -> tuple[Any, Any]:
+    """Centre and width (F, R) of the discrepancy's weights given the law's curve, for Gaussian noise.
 
-    The model samples the discrepancy relative to them: ``weights = needed + rest`` with
-    ``rest ~ Normal(-needed, scale)`` is the prior ``weights ~ Normal(0, scale)``. The parameters of the law
-    can then move along what the discrepancy makes up for without leaving the data, and the posterior loses
-    its narrow curved ridge. Weights that the runs do not pin are sampled non-centred, as in `family_prior`.
+    In a basis that makes the features of a family orthogonal, regression of the residuals on them has a
+    closed form. The model samples ``z`` with ``weights = centre + width z``, whose prior
+    ``z ~ Normal(-centre / width, scale / width)`` is ``weights ~ Normal(0, scale)``; given the data z is
+    close to unit normal whatever the law's parameters and scales are, so that the posterior has no funnel
+    and no narrow ridge along what the discrepancy makes up for. The Student-t noise counts by its Fisher
+    information.
     """
-    gap = data.target - eta
-    if shape.floor and shape.link == "log":
-        floor = jnp.log(of_rows(theta, data.family)[shape.names.index(shape.floor)]) + data.shift
-        gap = gap / jnp.maximum(-jnp.expm1(jnp.minimum(floor - eta, 0.0)), 0.1)
-    rows = data.projection * (gap * data.valid)[:, None]
+    gap = (data.target - eta) * data.valid
+    noise = TYPICAL_COUNT_NOISE**2
+    if shape.noise == "student":
+        df = LEAST_DF + jnp.exp(upper.noise[3])
+        noise = jnp.exp(2 * upper.noise[0]) * data.stretch**2 * (df + 3) / (df + 1)
+    rows = data.projected * gap[:, None]
     if shape.families == 1:
-        return rows.sum(axis=0, keepdims=True)
-    return jax.ops.segment_sum(rows, data.family, shape.families)
+        needed = rows.sum(axis=0, keepdims=True)
+    else:
+        needed = jax.ops.segment_sum(rows, data.family, shape.families)
+    precision = data.gram + noise / upper.structure_scale**2
+    return needed / precision, jnp.sqrt(noise / precision)
 
 
 def constrained(shape: Shape, latent: Any) -> Any:
@@ -157,7 +169,7 @@ def expected(shape: Shape, data: Data, theta: Any, delta: Any) -> Any:
     rows = of_rows(theta, data.family)
     eta = data.shift + data.stretch * predict_rows(shape, data.inputs, data.schedule, rows)
     if delta is not None:
-        eta = displaced(shape, eta, delta, data.shift, rows)
+        eta = displaced(eta, delta, data.base)
     return observe.bounded(eta, data.shift)
 
 
@@ -171,13 +183,13 @@ def predict_rows(shape: Shape, inputs: tuple[Any, ...], schedule: Any, rows: lis
     return jax.vmap(lambda xs, v: shape.predictor(*xs, **v), in_axes=(0, axes))(columns, values)
 
 
-def displaced(shape: Shape, eta: Any, delta: Any, shift: Any, rows: list[Any]) -> Any:
-    """Apply a discrepancy on the log of the reducible part, or on the link scale if there is no floor."""
-    if not shape.floor or shape.link != "log":
-        return eta + delta
-    floor = jnp.log(rows[shape.names.index(shape.floor)]) + shift
-    reducible = eta + jnp.log(-jnp.expm1(jnp.minimum(floor - eta, -1e-7)))
-    return jnp.logaddexp(floor, reducible + delta)
+def displaced(eta: Any, delta: Any, base: Any) -> Any:
+    """Add a discrepancy (n,) to predictions on the link scale.
+
+    ``delta`` is the relative error of a positive response's part above ``exp(base)``, to first order: a loss
+    drifts the less the nearer it is to what cannot be reduced. Without a base it adds to the link scale.
+    """
+    return eta - delta * jnp.expm1(jnp.minimum(base - eta, 0.0))
 
 
 def seed_and_misfit(log_total: Any, slope: Any, logit_share: Any, away: Any) -> tuple[Any, Any]:
@@ -216,6 +228,8 @@ def likelihood(shape: Shape, data: Data, eta: Any, noise: Any) -> dist.Distribut
     """How the measured responses scatter around the predictions of their rows."""
     if shape.noise == "beta_binomial":
         return observe.beta_binomial(unlink(shape.link, eta), jnp.exp(noise[0]), data.trials, data.valid)
+    if shape.noise == "negative_binomial":
+        return observe.negative_binomial(unlink(shape.link, eta), jnp.exp(noise[0]), data.valid)
     rows = row_noise(shape, data, eta, noise)
     if shape.clustering == "rows":
         return observe.student(rows.df, eta, rows.within, data.valid)

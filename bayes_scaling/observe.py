@@ -123,6 +123,11 @@ def beta_binomial(probability: Any, overdispersion: Any, trials: Any, valid: Any
     return dist.BetaBinomial(p / overdispersion, (1 - p) / overdispersion, count).mask(valid > 0)
 
 
+def negative_binomial(mean: Any, overdispersion: Any, valid: Any) -> dist.Distribution:
+    """Counts of events; variance is ``mean + overdispersion * mean^2``, which tends to Poisson."""
+    return dist.NegativeBinomial2(jnp.maximum(mean, 1e-9), 1 / overdispersion).mask(valid > 0)
+
+
 def unlink_numpy(link: Link, value: np.ndarray) -> np.ndarray:
     """Inverse link on the host, for arrays that are too large to be worth a transfer."""
     if link == "log":

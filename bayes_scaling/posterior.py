@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -12,6 +13,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_scaling.borrowed.conflict import Conflict, borrow
+from bayes_scaling.borrowed.record import Prior
 from bayes_scaling.diagnostics import Diagnostics, diagnose, identifiability
 from bayes_scaling.engine import Settings
 from bayes_scaling.evaluate import evaluate, prior_latents
@@ -20,9 +23,10 @@ from bayes_scaling.laws import law as law_by_name
 from bayes_scaling.layout import Prepared, prepare
 from bayes_scaling.model import LEAST_DF
 from bayes_scaling.observe import unlink_numpy
+from bayes_scaling.priors import as_prior
 from bayes_scaling.runs import Runs, read_runs
 from bayes_scaling.sample import Draws, Progress, sample
-from bayes_scaling.structure import Structure
+from bayes_scaling.structure import DEFAULT, Structure
 
 #: Arrays with a row dimension are kept whole up to this many numbers, and thinned over draws beyond.
 MOST_NUMBERS = 20_000_000
@@ -47,6 +51,8 @@ class Posterior:
     identifiability : tuple of str
         What the data cannot decide; told before sampling.
     settings : Settings
+    conflict : Conflict or None
+        How a borrowed prior agreed with the first runs, and what was made of it.
     """
 
     law: Law
@@ -56,6 +62,7 @@ class Posterior:
     diagnostics: Diagnostics
     identifiability: tuple[str, ...]
     settings: Settings
+    conflict: Conflict | None = None
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -90,8 +97,9 @@ def fit(
     inputs: Mapping[str, str] | None = None,
     response: str | None = None,
     priors: Mapping[str, tuple[float, float]] | None = None,
-    structure: Structure | None = None,
+    structure: Structure | None = DEFAULT,
     correlate: bool = False,
+    prior: Prior | str | os.PathLike[str] | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> Posterior:
@@ -113,6 +121,9 @@ def fit(
         Structural discrepancy; ``None`` gives the bare law.
     correlate : bool
         Correlate parameters over families (LKJ prior).
+    prior : Prior, name or path, optional
+        Prior of an unmeasured family: from `bayes_scaling.transfer`, a prior pack, or a file. It is checked
+        against the first runs, and widened where they disagree (`Posterior.conflict`).
     settings : Settings, optional
     progress : callable, optional
         ``progress(done, total, divergences)``.
@@ -121,17 +132,36 @@ def fit(
     ------
     LawError, RunsError
         If the law is unknown or the table lacks what the law needs.
+    PriorError
+        If the borrowed prior is of another law, in other units or not readable.
     """
     law = law_by_name(law) if isinstance(law, str) else law
     law = with_priors(law, priors) if priors else law
     runs = runs if isinstance(runs, Runs) else read_runs(runs)
     prepared = prepare(law, runs, inputs=inputs, response=response, structure=structure, correlate=correlate)
-    return from_draws(prepared, sample(prepared.shape, prepared.data, settings, progress=progress), settings)
+    conflict = None
+    if prior is not None:
+        prepared, conflict = borrow(prepared, as_prior(prior), seed=(settings or Settings()).seed)
+    drawn = sample(prepared.shape, prepared.data, settings, progress=progress)
+    return replace(from_draws(prepared, drawn, settings), conflict=conflict)
 
 
 def from_draws(prepared: Prepared, draws: Draws, settings: Settings | None = None) -> Posterior:
     """Judge draws and give them names."""
     settings = settings or Settings()
+    return _judged(prepared, draws, settings, to_tree(prepared, draws, settings))
+
+
+def lean(prepared: Prepared, draws: Draws, settings: Settings) -> Posterior:
+    """A posterior that can forecast and nothing else: of its groups only ``posterior`` is there."""
+    chains, _, d = draws.latents.shape
+    values = evaluate(prepared.shape, prepared.data, draws.latents.reshape(-1, d), rows=False)
+    by_chain = {k: v.reshape(chains, -1, *v.shape[1:]) for k, v in values.items()}
+    tree = xr.DataTree.from_dict({"posterior": _numbered(named(prepared, by_chain))})
+    return _judged(prepared, draws, settings, tree)
+
+
+def _judged(prepared: Prepared, draws: Draws, settings: Settings, tree: xr.DataTree) -> Posterior:
     diagnostics = diagnose(
         draws.latents,
         draws.statistics,
@@ -139,10 +169,8 @@ def from_draws(prepared: Prepared, draws: Draws, settings: Settings | None = Non
         restarted=draws.restarted,
         interrupted=draws.interrupted,
     )
-    tree = to_tree(prepared, draws, settings)
-    return Posterior(
-        prepared.law, prepared.runs, prepared, tree, diagnostics, identifiability(prepared), settings
-    )
+    report = identifiability(prepared)
+    return Posterior(prepared.law, prepared.runs, prepared, tree, diagnostics, report, settings)
 
 
 def to_tree(prepared: Prepared, draws: Draws, settings: Settings) -> xr.DataTree:
@@ -281,7 +309,7 @@ def _rows(prepared: Prepared, replicated: np.ndarray) -> xr.Dataset:
     """Replicated responses of the table's rows, in the response's unit."""
     shape, measured = prepared.shape, prepared.measured
     values = replicated[..., : len(measured.response)]
-    if shape.noise != "beta_binomial":
+    if shape.noise == "student":
         values = np.asarray(unlink_numpy(shape.link, values))
     return xr.Dataset({shape.response: (("chain", "draw", "row"), values)}, {"row": measured.row})
 
@@ -289,7 +317,7 @@ def _rows(prepared: Prepared, replicated: np.ndarray) -> xr.Dataset:
 def _log_likelihood(prepared: Prepared, values: np.ndarray) -> xr.Dataset:
     """Pointwise log likelihood of rows, or of whole clusters (runs, configurations) where rows share luck."""
     shape, measured = prepared.shape, prepared.measured
-    if shape.clustering == "rows" or shape.noise == "beta_binomial":
+    if shape.clustering == "rows" or shape.noise != "student":
         coords, dim = measured.row, "row"
     else:
         coords, dim = np.arange(int(prepared.data.cluster[: len(measured.response)].max()) + 1), "cluster"

@@ -70,6 +70,7 @@ def predict(
             mine = [j for j, f in enumerate(families) if f == name]
             loose = rng.standard_normal((len(theta), root.shape[1])) @ root.T
             delta[:, mine] = (family.weights @ phi.T + scale * loose)[:, mine]
+        delta = delta * float(prepared.data.stretch)
     return _evaluate(posterior, inputs, theta, delta)
 
 
@@ -132,19 +133,19 @@ def _evaluate(
     delta = np.concatenate([delta, np.zeros((len(delta), extra))], axis=1)
     with jax.enable_x64(True):
         bare, eta = _program(prepared.shape)(
-            tuple(columns), theta, delta, prepared.data.shift, prepared.data.stretch
+            tuple(columns), theta, delta, prepared.data.shift, prepared.data.stretch, prepared.data.base
         )
     return Curves(np.asarray(bare)[:, :m], np.asarray(eta)[:, :m])
 
 
 @lru_cache(maxsize=128)
 def _program(shape: Shape) -> Any:
-    def one(inputs: Any, theta: Any, delta: Any, shift: Any, stretch: Any) -> tuple[Any, Any]:
+    def one(inputs: Any, theta: Any, delta: Any, shift: Any, stretch: Any, base: Any) -> tuple[Any, Any]:
         rows = list(theta.T)
         bare = shift + stretch * predict_rows(shape, inputs, jnp.arange(len(delta)), rows)
-        return bounded(bare, shift), bounded(displaced(shape, bare, delta, shift, rows), shift)
+        return bounded(bare, shift), bounded(displaced(bare, delta, base), shift)
 
-    return jax.jit(jax.vmap(one, in_axes=(None, 0, 0, None, None)))
+    return jax.jit(jax.vmap(one, in_axes=(None, 0, 0, None, None, None)))
 
 
 def noise_at(
@@ -154,7 +155,7 @@ def noise_at(
     prepared = posterior.prepared
     draws = posterior.tree["posterior"].to_dataset()
     zero = np.zeros((len(curves.eta), 1))
-    if prepared.shape.noise == "beta_binomial":
+    if prepared.shape.noise != "student":
         return LinkNoise(zero, zero, zero, zero)
 
     def column(name: str) -> np.ndarray:
@@ -176,14 +177,22 @@ def noise_at(
 
 
 def spread_out(
-    posterior: Posterior, curves: Curves, noise: LinkNoise, target: Target, rng: np.random.Generator
+    posterior: Posterior,
+    curves: Curves,
+    noise: LinkNoise,
+    target: Target,
+    rng: np.random.Generator,
+    *,
+    trials: np.ndarray | None = None,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Draws of the target (S, m) in the response's unit, and the split of its variance (m,) each.
+
+    Counts of successes are rates; ``trials`` (m,) are the table's median by default.
 
     What the curve's variance owes to the parameters is what a linear regression on the bare law explains; the
     rest, and the misfit of single configurations, is structure. Noise enters to first order.
     """
-    link, counts = posterior.prepared.shape.link, posterior.prepared.shape.noise == "beta_binomial"
+    link, kind = posterior.prepared.shape.link, posterior.prepared.shape.noise
     mean = unlink_numpy(link, curves.eta)
     explained = _squared_correlation(curves.bare, curves.eta)
     total = mean.var(axis=0)
@@ -196,8 +205,10 @@ def spread_out(
     }
     if target == "mean":
         return mean, variance
-    if counts:
-        return _counts(posterior, mean, variance, target, rng)
+    if kind == "negative_binomial":
+        return _events(posterior, mean, variance, target, rng)
+    if kind == "beta_binomial":
+        return _counts(posterior, mean, variance, target, rng, trials)
     slope = _slope(link, mean) ** 2 * (1 + 2 / np.maximum(noise.df - 2, LEAST_VARIANCE_DF - 2))
     variance["structure"] = variance["structure"] + _typical_mean(slope * noise.misfit**2)
     variance["seed"] = _typical_mean(slope * noise.seed**2)
@@ -215,6 +226,7 @@ def _counts(
     variance: dict[str, np.ndarray],
     target: Target,
     rng: np.random.Generator,
+    trials: np.ndarray | None,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Success rates: overdispersion is the seed's part, a finite number of trials the evaluation's."""
     over = posterior.tree["posterior"].to_dataset()["overdispersion"].values.reshape(-1, 1) + 1e-9
@@ -223,9 +235,28 @@ def _counts(
     rate = rng.beta(p / over, (1 - p) / over)
     if target == "new_run":
         return rate, variance
-    trials = int(np.median(posterior.prepared.measured.trials))
+    if trials is None:
+        trials = np.full(p.shape[1], np.median(posterior.prepared.measured.trials))
+    trials = np.asarray(trials, int)
     variance["evaluation"] = (p * (1 - p) / (1 + over) / trials).mean(axis=0)
     return rng.binomial(trials, rate) / trials, variance
+
+
+def _events(
+    posterior: Posterior,
+    mean: np.ndarray,
+    variance: dict[str, np.ndarray],
+    target: Target,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Numbers of events: overdispersion is the seed's part, Poisson counting the evaluation's."""
+    over = posterior.tree["posterior"].to_dataset()["overdispersion"].values.reshape(-1, 1) + 1e-9
+    variance["seed"] = _typical_mean(over * mean**2)
+    rate = rng.gamma(1 / over, np.clip(mean, 1e-9, 1e15) * over)
+    if target == "new_run":
+        return rate, variance
+    variance["evaluation"] = _typical_mean(mean)
+    return rng.poisson(rate).astype(float), variance
 
 
 def _typical_mean(values: np.ndarray) -> np.ndarray:
@@ -252,3 +283,40 @@ def _slope(link: str, mean: np.ndarray) -> np.ndarray:
     if link == "loglog":
         return mean * np.log(mean)
     return np.ones_like(mean)
+
+
+def log_density(
+    posterior: Posterior, curves: Curves, noise: LinkNoise, observed: np.ndarray, trials: np.ndarray
+) -> np.ndarray:
+    """Log posterior predictive density (m,) of measurements, in the response's unit; of counts, log mass.
+
+    The mean over draws of the density around each draw's curve, without smoothing.
+    """
+    from scipy import stats
+
+    link, kind = posterior.prepared.shape.link, posterior.prepared.shape.noise
+    if kind == "student":
+        scale = np.sqrt(noise.seed**2 + noise.misfit**2 + noise.error**2)
+        value, slope = to_link_numpy(link, observed)
+        each = stats.t.logpdf(value, noise.df, curves.eta, scale) + np.log(slope)
+    else:
+        over = posterior.tree["posterior"].to_dataset()["overdispersion"].values.reshape(-1, 1) + 1e-9
+        mean = unlink_numpy(link, curves.eta)
+        if kind == "beta_binomial":
+            p = np.clip(mean, 1e-6, 1 - 1e-6)
+            each = stats.betabinom.logpmf(observed, trials, p / over, (1 - p) / over)
+        else:
+            each = stats.nbinom.logpmf(observed, 1 / over, 1 / (1 + over * np.clip(mean, 1e-9, 1e15)))
+    top = each.max(axis=0)
+    return top + np.log(np.exp(each - top).mean(axis=0))
+
+
+def to_link_numpy(link: str, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A response on the link scale, and the absolute derivative of the link there."""
+    if link == "log":
+        return np.log(y), 1 / y
+    if link == "logit":
+        return np.log(y) - np.log1p(-y), 1 / (y * (1 - y))
+    if link == "loglog":
+        return np.log(-np.log(y)), -1 / (y * np.log(y))
+    return np.asarray(y, float), np.ones(len(y))

@@ -23,6 +23,9 @@ import pandas as pd
 import xarray as xr
 
 from bayes_scaling._netcdf import StorageError, first_line, read, write
+from bayes_scaling.borrowed.file import as_json, from_json
+from bayes_scaling.borrowed.model import with_prior
+from bayes_scaling.borrowed.record import PriorError
 from bayes_scaling.diagnostics import Diagnostics
 from bayes_scaling.engine import Settings
 from bayes_scaling.law import Law, LawError, Response, with_priors
@@ -30,7 +33,7 @@ from bayes_scaling.laws import law as law_by_name
 from bayes_scaling.layout import Prepared, prepare
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.runs import Runs, RunsError, assemble
-from bayes_scaling.structure import Landmarks, Structure, features
+from bayes_scaling.structure import Landmarks, Structure
 from bayes_scaling.units import missing
 
 __all__ = ["StorageError", "load", "save"]
@@ -119,7 +122,7 @@ def _about(path: Path) -> Iterator[None]:
         yield
     except StorageError as error:
         raise StorageError(f"{str(path)!r} {error}") from None
-    except (RunsError, LawError) as error:
+    except (RunsError, LawError, PriorError) as error:
         raise StorageError(f"{str(path)!r} cannot be rebuilt by this version: {first_line(error)}") from error
     except KeyError as error:
         raise StorageError(f"{str(path)!r} is damaged: it lacks {first_line(error)}") from error
@@ -144,6 +147,7 @@ def _attributes(posterior: Posterior) -> dict[str, Any]:
         "data_hash": posterior.runs.hash,
         "columns": _json(dict(prepared.columns)),
         "response": _json(prepared.response),
+        "borrowed": as_json(posterior.conflict.used) if posterior.conflict else "",
         "structure": _json(prepared.structure and asdict(prepared.structure)),
         "correlate": _json(prepared.shape.correlate),
         "pad": _json([len(prepared.data.valid), prepared.shape.families]),
@@ -324,7 +328,7 @@ def _discrepancy(marks: Landmarks) -> xr.Dataset:
             "points": (("landmark", "axis"), marks.points),
             "basis": (("landmark", "basis_function"), marks.basis),
         },
-        attrs={"hurst": float(marks.hurst)},
+        attrs={"hurst": float(marks.hurst), "level": float(marks.level)},
     )
 
 
@@ -347,11 +351,11 @@ def _prepared(tree: xr.DataTree, law: Law, runs: Runs) -> Prepared:
     )
     if drawn != fitted:
         raise StorageError(f"is damaged: its draws are of the families {drawn}, its runs of {fitted}")
+    if tree.attrs.get("borrowed"):
+        prepared = with_prior(prepared, from_json(tree.attrs["borrowed"]))
     if structure is None:
         return prepared
     group = tree.children["discrepancy"].to_dataset()
     arrays = [group[name].values for name in ("coordinates", "centre", "points", "basis")]
-    marks = Landmarks(*arrays, hurst=float(group.attrs["hurst"]))
-    drift = np.zeros_like(prepared.data.features)
-    drift[: len(marks.coordinates)] = features(marks, marks.coordinates)[0]
-    return replace(prepared, marks=marks, data=prepared.data._replace(features=drift))
+    marks = Landmarks(*arrays, hurst=float(group.attrs["hurst"]), level=float(group.attrs["level"]))
+    return replace(prepared, marks=marks)

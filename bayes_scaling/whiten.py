@@ -28,9 +28,13 @@ NEWTON_STEPS = 40
 MOST_TURNED = 150
 SHRINKAGE = 0.2
 
-#: Antithetic pairs of draws, and iterations, of the variational Newton iteration.
-PAIRS = 8
-VARIATIONAL_STEPS = 40
+#: Newton's method tries a step and a shorter one, and stops when no start gains more than this many nats.
+SHORTER = 0.25
+LEAST_DROP = 1e-4
+
+#: Starts of Newton's method, which are as many as antithetic pairs of draws of the variational iteration.
+PAIRS = 4
+VARIATIONAL_STEPS = 30
 DAMPING = 0.3
 
 
@@ -50,6 +54,11 @@ class Sizes(NamedTuple):
     families: int
     local: int
     population: int
+
+
+def flat_size(sizes: Sizes) -> int:
+    """Number of latents."""
+    return sizes.families * sizes.local + sizes.population
 
 
 def split(z: Any, sizes: Sizes) -> tuple[Any, Any]:
@@ -77,50 +86,6 @@ def whiten(white: Whitening, z: Any, sizes: Sizes) -> Any:
         return w_g
     w_f = jnp.linalg.solve(white.family, (z_f + jnp.einsum("fij,j->fi", white.coupling, z_g))[..., None])
     return jnp.concatenate([w_f.reshape(-1), w_g])
-
-
-def gaussian_fit(potential: Callable[[Any], Any], mode: Any, sizes: Sizes, key: Any) -> Whitening:
-    """The Gaussian nearest to a posterior, by a variational Newton iteration.
-
-    Parameters
-    ----------
-    potential : callable
-        Negative log density of a flat vector (F p + g,).
-    mode : array, shape (F p + g,)
-        Where to begin.
-    sizes : Sizes
-    key : JAX random key
-
-    Returns
-    -------
-    Whitening
-        Centre and inverse factor of the fitted Gaussian.
-    """
-    draws = jax.random.normal(key, (PAIRS, len(mode)), mode.dtype)
-    draws = jnp.concatenate([draws, -draws])
-
-    def local(z: Any) -> tuple[Any, Arrow, Any]:
-        gradient, arrow = jax.grad(potential)(z), _arrow(potential, z, sizes)
-        finite = jnp.isfinite(gradient).all() & jnp.isfinite(arrow.population).all()
-        return gradient, arrow, (finite & jnp.isfinite(arrow.families).all()).astype(z.dtype)
-
-    def step(carry: tuple[Any, Arrow], _: None) -> tuple[tuple[Any, Arrow], None]:
-        centre, precision = carry
-        white = Whitening(centre, *_factor(precision), jnp.eye(0))
-        gradients, arrows, weight = jax.lax.map(lambda w: local(unwhiten(white, w, sizes)), draws)
-        share = weight / jnp.maximum(weight.sum(), 1.0)
-
-        def average(values: Any) -> Any:
-            return jnp.tensordot(share, jnp.nan_to_num(values, posinf=0.0, neginf=0.0), 1)
-
-        rate = DAMPING * (weight.sum() > 0)
-        precision = jax.tree.map(lambda old, new: (1 - rate) * old + rate * average(new), precision, arrows)
-        white = Whitening(centre, *_factor(precision), jnp.eye(0))
-        return (centre - rate * _bounded(_solve(white, average(gradients), sizes)), precision), None
-
-    begin = (mode, _arrow(potential, mode, sizes))
-    (centre, precision), _ = jax.lax.scan(step, begin, None, length=VARIATIONAL_STEPS)
-    return Whitening(centre, *_factor(precision), _turn(sizes))
 
 
 class Arrow(NamedTuple):
@@ -168,7 +133,7 @@ def _inverse_factor(matrix: Any) -> Any:
 
 def _turn(sizes: Sizes) -> Any:
     """No turn yet; the place is kept only where a whole matrix is affordable."""
-    d = sizes.families * sizes.local + sizes.population
+    d = flat_size(sizes)
     return jnp.eye(d if d <= MOST_TURNED else 0)
 
 
@@ -204,30 +169,145 @@ def _bounded(step: Any) -> Any:
     return step / jnp.maximum(1.0, jnp.abs(step).max())
 
 
-def newton(potential: Callable[[Any], Any], start: Any, sizes: Sizes) -> tuple[Any, Any]:
-    """Minimise from one start; a step is halved until the potential falls."""
-    lengths = 0.5 ** jnp.arange(10, dtype=start.dtype)
+class _Local(NamedTuple):
+    """Energy, gradient and Hessian at some points, first dimension the points."""
 
-    def safe(z: Any) -> Any:
-        value = potential(z)
-        return jnp.where(jnp.isfinite(value), value, jnp.inf)
+    energy: Any
+    gradient: Any
+    arrow: Arrow
 
-    def step(carry: tuple[Any, Any, Any, Any]) -> tuple[Any, Any, Any, Any]:
-        z, energy, _, count = carry
-        white = Whitening(jnp.zeros_like(z), *_factor(_arrow(potential, z, sizes)), jnp.eye(0))
-        gradient = jnp.nan_to_num(jax.grad(potential)(z), posinf=0.0, neginf=0.0)
-        direction = _bounded(_solve(white, gradient, sizes))
-        trials = z - lengths[:, None] * direction
-        energies = jax.lax.map(safe, trials)
-        best = jnp.argmin(energies)
-        better = energies[best] < energy
-        new = jnp.where(better, trials[best], z)
-        drop = jnp.where(better, energy - energies[best], 0.0)
-        return new, jnp.where(better, energies[best], energy), drop, count + 1
 
-    def going(carry: tuple[Any, Any, Any, Any]) -> Any:
-        return (carry[3] < NEWTON_STEPS) & ((carry[2] > 1e-4) | (carry[3] == 0))
+class _Search(NamedTuple):
+    """Newton's method from all starts at once."""
 
-    first = (start, safe(start), jnp.asarray(jnp.inf, start.dtype), 0)
-    mode, energy, _, _ = jax.lax.while_loop(going, step, first)
-    return mode, energy
+    z: Any  # (S, d)
+    at: _Local
+    length: Any  # (S,) of the next step
+    drop: Any  # (S,) of the energy in the last one
+
+
+class _Gaussian(NamedTuple):
+    centre: Any  # (d,)
+    precision: Arrow
+
+
+class Pilot(NamedTuple):
+    """What a pilot fit finds: a Gaussian, and the modes (S, d) with their energies (S,)."""
+
+    white: Whitening
+    modes: Any
+    energies: Any
+
+
+def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Sizes, key: Any) -> Pilot:
+    """Modes near some starts, and the Gaussian nearest to the posterior around the best of them.
+
+    Newton's method with two step lengths per start, then the variational Newton iteration. Both evaluate the
+    same number of points by the same code, so that the model is compiled into the program only once.
+
+    Parameters
+    ----------
+    potential : callable
+        Negative log density of a flat vector (F p + g,).
+    held : array, shape (F p + g,)
+        Extra precision of every latent while modes are sought, and only then.
+    starts : array, shape (PAIRS, F p + g)
+    sizes : Sizes
+    key : JAX random key
+
+    Returns
+    -------
+    Pilot
+    """
+    count, d = starts.shape
+    draws = jax.random.normal(key, (count, d), starts.dtype)
+    draws = jnp.concatenate([draws, -draws])
+    held_arrow = _diagonal(held, sizes)
+
+    def local(z: Any) -> _Local:
+        energy, gradient = jax.value_and_grad(potential)(z)
+        return _Local(energy, gradient, _arrow(potential, z, sizes))
+
+    def directions(search: _Search) -> Any:
+        def one(item: tuple[Any, _Local]) -> Any:
+            z, at = item
+            arrow = jax.tree.map(jnp.add, at.arrow, held_arrow)
+            gradient = jnp.nan_to_num(at.gradient + held * z, posinf=0.0, neginf=0.0)
+            white = Whitening(jnp.zeros_like(z), *_factor(arrow), jnp.eye(0))
+            return _bounded(_solve(white, gradient, sizes))
+
+        return jax.lax.map(one, (search.z, search.at))
+
+    def trials(state: tuple[_Search, _Gaussian]) -> Any:
+        search = state[0]
+        step = search.length[:, None] * directions(search)
+        return jnp.concatenate([search.z - step, search.z - SHORTER * step])
+
+    def around(state: tuple[_Search, _Gaussian]) -> Any:
+        white = Whitening(state[1].centre, *_factor(state[1].precision), jnp.eye(0))
+        return jax.vmap(lambda w: unwhiten(white, w, sizes))(draws)
+
+    def searched(state: tuple[_Search, _Gaussian], points: Any, found: _Local) -> tuple[_Search, _Gaussian]:
+        search, _ = state
+        total = found.energy + (held * points**2).sum(axis=1) / 2
+        total = jnp.where(jnp.isfinite(total), total, jnp.inf)
+        now = search.at.energy + (held * search.z**2).sum(axis=1) / 2
+        shorter = total[count:] < total[:count]
+        index = jnp.arange(count) + count * shorter
+        better = total[index] < now
+
+        def chosen(new: Any, old: Any) -> Any:
+            return jnp.where(better.reshape(-1, *[1] * (old.ndim - 1)), new[index], old)
+
+        length = jnp.where(better, jnp.where(shorter, search.length / 2, 1.0), search.length * SHORTER**2)
+        drop = jnp.where(better, now - total[index], jnp.where(length > 1e-4, jnp.inf, 0.0))
+        at = jax.tree.map(chosen, found, search.at)
+        search = _Search(chosen(points, search.z), at, length, drop)
+        # the Gaussian begins at the best mode so far
+        best = jnp.argmin(search.at.energy + (held * search.z**2).sum(axis=1) / 2)
+        return search, _Gaussian(search.z[best], jax.tree.map(lambda x: x[best], search.at.arrow))
+
+    def averaged(state: tuple[_Search, _Gaussian], points: Any, found: _Local) -> tuple[_Search, _Gaussian]:
+        search, (centre, precision) = state
+        finite = jnp.isfinite(found.gradient).all(axis=1)
+        for block in found.arrow:
+            finite &= jnp.isfinite(block).reshape(len(points), -1).all(axis=1)
+        share = finite / jnp.maximum(finite.sum(), 1.0)
+
+        def average(values: Any) -> Any:
+            return jnp.tensordot(share, jnp.nan_to_num(values, posinf=0.0, neginf=0.0), 1)
+
+        rate = DAMPING * finite.any()
+        precision = jax.tree.map(
+            lambda old, new: (1 - rate) * old + rate * average(new), precision, found.arrow
+        )
+        white = Whitening(centre, *_factor(precision), jnp.eye(0))
+        centre = centre - rate * _bounded(_solve(white, average(found.gradient), sizes))
+        return search, _Gaussian(centre, precision)
+
+    def step(carry: tuple[Any, Any, tuple[_Search, _Gaussian]]) -> tuple[Any, Any, tuple[_Search, _Gaussian]]:
+        tried, fitted, state = carry
+        seeking = (fitted == 0) & (tried < NEWTON_STEPS) & (state[0].drop > LEAST_DROP).any()
+        points = jax.lax.cond(seeking, trials, around, state)
+        found = jax.lax.map(local, points)
+        state = jax.lax.cond(seeking, searched, averaged, state, points, found)
+        return tried + seeking, fitted + ~seeking, state
+
+    empty = jax.tree.map(lambda x: jnp.zeros((count, *x.shape), x.dtype), jax.eval_shape(local, starts[0]))
+    unknown = empty._replace(energy=jnp.full(count, jnp.inf, starts.dtype))
+    search = _Search(starts, unknown, jnp.ones(count, starts.dtype), jnp.full(count, jnp.inf, starts.dtype))
+    gaussian = _Gaussian(starts[0], jax.tree.map(lambda x: x[0], unknown.arrow))
+    _, _, (search, gaussian) = jax.lax.while_loop(
+        lambda carry: carry[1] < VARIATIONAL_STEPS, step, (0, 0, (search, gaussian))
+    )
+    energies = search.at.energy + (held * search.z**2).sum(axis=1) / 2
+    white = Whitening(gaussian.centre, *_factor(gaussian.precision), _turn(sizes))
+    return Pilot(white, search.z, energies)
+
+
+def _diagonal(values: Any, sizes: Sizes) -> Arrow:
+    """The arrow of a diagonal matrix."""
+    local, population = split(values, sizes)
+    families = jax.vmap(jnp.diag)(local) if local.size else jnp.zeros((sizes.families, 0, 0), values.dtype)
+    coupling = jnp.zeros((sizes.families, sizes.local, sizes.population), values.dtype)
+    return Arrow(families, coupling, jnp.diag(population))

@@ -61,8 +61,8 @@ def grid(seeds: int, **columns: Any) -> pd.DataFrame:
 
 @cache
 def chinchilla_fit() -> Posterior:
-    """A short fit of `chinchilla_table`, made once in a test session."""
-    return bs.fit("chinchilla", chinchilla_table(), settings=FEW)
+    """A short fit of the bare law to `chinchilla_table`, made once in a test session."""
+    return bs.fit("chinchilla", chinchilla_table(), structure=None, settings=FEW)
 
 
 @cache

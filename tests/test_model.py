@@ -62,6 +62,8 @@ def simple_table(law: Law) -> pd.DataFrame | None:
     predicts = law.predicts
     if predicts.noise == "beta_binomial":
         return frame.assign(**{predicts.trials: 100, predicts.name: np.arange(12)})
+    if predicts.noise == "negative_binomial":
+        return frame.assign(**{predicts.name: np.arange(12)})
     low, high = {"log": (1.0, 4.0), "identity": (1.0, 4.0)}.get(predicts.link, (0.2, 0.8))
     return frame.assign(**{predicts.name: np.linspace(low, high, 12)})
 

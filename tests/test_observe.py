@@ -10,7 +10,15 @@ import numpyro.distributions as dist
 import pytest
 from scipy import stats
 
-from bayes_scaling.observe import BOUND, ClusteredStudentT, beta_binomial, bounded, student, unlink_numpy
+from bayes_scaling.observe import (
+    BOUND,
+    ClusteredStudentT,
+    beta_binomial,
+    bounded,
+    negative_binomial,
+    student,
+    unlink_numpy,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +121,27 @@ def test_beta_binomial_padding_and_certainty_are_finite() -> None:
     values = np.asarray(found.log_prob(np.array([0.0, 9.0, 0.0])))
     assert np.all(np.isfinite(values))
     assert values[2] == 0
+
+
+@pytest.mark.parametrize("over", [1e-3, 0.05, 0.8, 4.0])
+def test_negative_binomial_is_scipys(over) -> None:
+    mean, k = np.array([0.02, 0.7, 3.0, 400.0]), np.array([0.0, 2.0, 3.0, 450.0])
+    expected = stats.nbinom(1 / over, 1 / (1 + over * mean))
+    one = negative_binomial(mean, over, np.ones(4))
+    np.testing.assert_allclose(one.log_prob(k), expected.logpmf(k), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(one.variance, expected.var(), rtol=1e-9)
+    np.testing.assert_allclose(expected.var(), mean + over * mean**2, rtol=1e-9)
+
+
+def test_negative_binomial_without_overdispersion_is_poisson() -> None:
+    found = negative_binomial(np.array([3.0]), 1e-7, np.ones(1)).log_prob(np.array([5.0]))
+    np.testing.assert_allclose(found, stats.poisson(3.0).logpmf(5), rtol=1e-5)
+
+
+def test_negative_binomial_padding_has_no_density() -> None:
+    found = negative_binomial(np.array([2.0, 2.0]), 0.1, np.array([1.0, 0.0])).log_prob(np.array([0.0, 0.0]))
+    assert float(found[0]) == pytest.approx(-10 * np.log(1.2))
+    assert float(found[1]) == 0.0
 
 
 def test_student_masks_padding() -> None:

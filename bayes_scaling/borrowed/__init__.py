@@ -1,0 +1,1 @@
+"""Priors that come from measured families: the record, its file, its use, and the alarm when it conflicts."""
