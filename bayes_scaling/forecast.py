@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bayes_scaling.average import Average
 from bayes_scaling.law import Law, nearest
 from bayes_scaling.measurements import compress
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.predict import NEW, Target, noise_at, predict, spread_out
+from bayes_scaling.scores import thinned
 from bayes_scaling.units import number
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -38,6 +40,7 @@ class Forecast:
     Parameters
     ----------
     law : str
+        Of an average, the names of its laws, joined by " + ".
     unit : str
         Unit of the response.
     plans : tuple of mapping
@@ -52,6 +55,8 @@ class Forecast:
         variance, noise to first order in the response's unit).
     notes : tuple of str
         How far each plan lies beyond the data, and which parameters the prior decides.
+    weights : mapping of str to float
+        Laws that carry the forecast; they sum to one.
     """
 
     law: str
@@ -62,6 +67,7 @@ class Forecast:
     draws: np.ndarray
     variance: Mapping[str, np.ndarray]
     notes: tuple[str, ...]
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def median(self) -> np.ndarray:
@@ -115,7 +121,7 @@ class Forecast:
 
 
 def forecast(
-    posterior: Posterior,
+    posterior: Posterior | Average,
     plans: Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame,
     *,
     family: str | Sequence[str] | None = None,
@@ -128,7 +134,9 @@ def forecast(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : Posterior or Average
+        Of an average, draws of the laws are mixed by weight, each joint over the plans, and the variance
+        between the laws' means counts as structure.
     plans : mapping, sequence of mappings, or DataFrame
         Inputs of each plan by the law's names; text such as ``"70B"`` is read as a number. For a law in
         parameters and tokens, ``compute`` with one of them gives the other by 6ND.
@@ -151,6 +159,20 @@ def forecast(
         If a plan lacks an input, an input is not a positive number, a schedule ends before its run, or a
         family is unknown.
     """
+    if isinstance(posterior, Average):
+        each = [
+            forecast(
+                one,
+                plans,
+                family=family,
+                target=target,
+                evaluation_error=evaluation_error,
+                seed=seed + k,
+                allow_failed=allow_failed,
+            )
+            for k, one in enumerate(posterior.posteriors)
+        ]
+        return _mixed(each, posterior, np.random.default_rng(seed))
     if not posterior.diagnostics.passed and not allow_failed:
         raise DiagnosticsRefused(
             f"the posterior failed its diagnostics and does not forecast:\n{posterior.diagnostics}\n"
@@ -170,7 +192,30 @@ def forecast(
     values, variance = spread_out(posterior, curves, noise, target, rng)
     notes = (*_reach(posterior, inputs), *posterior.identifiability)
     law = posterior.law
-    return Forecast(law.name, law.predicts.unit, listed, families, target, values, variance, notes)
+    weights = {law.name: 1.0}
+    return Forecast(law.name, law.predicts.unit, listed, families, target, values, variance, notes, weights)
+
+
+def _mixed(each: Sequence[Forecast], whole: Average, rng: np.random.Generator) -> Forecast:
+    """One forecast of several laws: draws by weight; laws that disagree add to structure."""
+    weights = np.array(whole.weights)
+    means = np.stack([f.draws.mean(axis=0) for f in each])
+    middle = weights @ means
+    variance = {
+        name: np.tensordot(weights, np.stack([f.variance[name] for f in each]), 1)
+        for name in each[0].variance
+    }
+    variance["structure"] = variance["structure"] + weights @ (means - middle) ** 2
+    notes = [note for f in each for note in f.notes]
+    notes += [f"law {law} was left out: {why}" for law, why in whole.left_out.items()]
+    return replace(
+        each[0],
+        law=" + ".join(whole.laws),
+        draws=thinned([f.draws for f in each], whole.weights, rng),
+        variance=variance,
+        notes=tuple(dict.fromkeys(notes)),
+        weights=whole.laws,
+    )
 
 
 def read_plans(law: Law, plans: Any) -> tuple[dict[str, np.ndarray], tuple[dict[str, Any], ...]]:
