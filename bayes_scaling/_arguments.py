@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from bayes_scaling.structure import DEFAULT, Structure
 
 if TYPE_CHECKING:
+    from bayes_scaling.average import Average
+    from bayes_scaling.borrowed.record import Prior
     from bayes_scaling.engine import Settings
     from bayes_scaling.law import Law
     from bayes_scaling.posterior import Posterior
     from bayes_scaling.predict import Target
+    from bayes_scaling.rivals import Candidate
     from bayes_scaling.runs import Runs
+
+Weights = Literal["equal", "stacking"]
 
 #: First bytes of files that hold a posterior: HDF5 (NetCDF-4), and classic NetCDF for a clear refusal.
 _SIGNATURES = (b"\x89HDF", b"CDF")
@@ -34,6 +40,21 @@ def named_law(text: str | None) -> Law:
     if colon and not variant.isdecimal():
         raise UsageError(f"law {text!r}: expected the number of a variant after the colon, found {variant!r}")
     return law(name, int(variant)) if colon else law(name)
+
+
+def named_laws(text: str | None) -> list[Law] | None:
+    """The laws of ``NAME,NAME:VARIANT``; None, which is the default ones, if there is no text."""
+    if text is None:
+        return None
+    found: dict[str, Law] = {}
+    for name in (part.strip() for part in text.split(",")):
+        if not name:
+            raise UsageError(f"--laws {text}: expected NAME,NAME,..., found an empty name")
+        law = named_law(name)
+        if law.name in found:
+            raise UsageError(f"--laws {text}: {law.name!r} is given twice")
+        found[law.name] = law
+    return list(found.values())
 
 
 def table(data: str, group: str | None, column: list[str] | None, unit: list[str] | None) -> Runs:
@@ -89,14 +110,106 @@ def saved(data: str, law: str | None, idle: Sequence[str]) -> Posterior:
 
 
 def fitted(
-    law: Law, runs: Runs, x: str | None, y: str | None, prior: Sequence[str] | None, settings: Settings
+    law: Law,
+    runs: Runs,
+    x: str | None,
+    y: str | None,
+    prior: Sequence[str] | None,
+    settings: Settings,
+    structure: Structure | None = DEFAULT,
 ) -> Posterior:
     """Fit, with a progress bar on standard error if that is a terminal."""
+    from bayes_scaling.rivals import Candidate
+
+    return _fitted(Candidate(law, feeding(law, x) or {}, y), runs, prior, settings, structure)
+
+
+def _fitted(
+    one: Candidate,
+    runs: Runs,
+    prior: Sequence[str] | None,
+    settings: Settings,
+    structure: Structure | None,
+) -> Posterior:
+    from bayes_scaling._progress import fits
     from bayes_scaling.posterior import fit
 
-    inputs, priors = feeding(law, x), _priors(prior)
-    with _progress(law, settings) as progress:
-        return fit(law, runs, inputs=inputs, response=y, priors=priors, settings=settings, progress=progress)
+    intervals, lent = borrowed(prior)
+    with fits([one.name], settings) as progress:
+        return fit(
+            one.law,
+            runs,
+            inputs=one.inputs or None,
+            response=one.response,
+            priors=_priors(intervals),
+            structure=structure,
+            prior=lent,
+            settings=settings,
+            progress=progress,
+        )
+
+
+def rivals(runs: Runs, laws: Sequence[Law] | None, x: str | None, y: str | None) -> tuple[Candidate, ...]:
+    """The laws that compete on a table, each with its columns; by default those for such a table."""
+    from bayes_scaling.laws import law
+    from bayes_scaling.rivals import ATTEMPTS, ONE_AXIS, candidates
+
+    inputs: dict[str, str] = {}
+    for one in laws or [law(name) for name in (*ONE_AXIS, *ATTEMPTS)]:
+        inputs |= feeding(one, x) or {}
+    return candidates(runs, laws, inputs=inputs or None, response=y)
+
+
+def fed(asked: Sequence[Candidate]) -> dict[str, str]:
+    """Column of every input that is fed by a column of another name."""
+    return {name: column for one in asked for name, column in one.inputs.items()}
+
+
+def averaged(
+    asked: Sequence[Candidate],
+    runs: Runs,
+    prior: Sequence[str] | None,
+    weights: Weights,
+    settings: Settings,
+    structure: Structure | None,
+) -> Average:
+    """Fit rival laws, with a progress bar on standard error if that is a terminal."""
+    from bayes_scaling._progress import fits
+    from bayes_scaling.average import Average
+    from bayes_scaling.compare import average
+
+    if len(asked) == 1:
+        return Average((_fitted(asked[0], runs, prior, settings, structure),), (1.0,))
+    response = next((one.response for one in asked if one.response), None)
+    with fits([one.name for one in asked], settings) as progress:
+        return average(
+            runs,
+            [one.law for one in asked],
+            weights=weights,
+            inputs=fed(asked) or None,
+            response=response,
+            structure=structure,
+            settings=settings,
+            progress=progress,
+        )
+
+
+def must_pass(whole: Average) -> None:
+    """Refuse laws that all failed, and say why of each; those that failed beside others are left out."""
+    from bayes_scaling.forecast import DiagnosticsRefused
+
+    failed = [one for one in whole.posteriors if not one.diagnostics.passed]
+    if failed and len(whole.posteriors) > 1:
+        each = "\n".join(f"{one.law.name} {one.diagnostics}" for one in failed)
+        raise DiagnosticsRefused(f"no law passed its diagnostics, so that none forecasts:\n{each}")
+
+
+def needs_one_law(asked: Sequence[Candidate], options: Mapping[str, Any]) -> None:
+    """Refuse options that only one law can follow when there are several."""
+    given = [name for name, value in options.items() if value]
+    if given and len(asked) > 1:
+        names = ", ".join(one.name for one in asked)
+        raise UsageError(f"{given[0]} needs one law, and here are {len(asked)}: {names}; say --law NAME")
 
 
 def feeding(law: Law, x: str | None) -> dict[str, str] | None:
@@ -110,29 +223,48 @@ def feeding(law: Law, x: str | None) -> dict[str, str] | None:
     return {scalars[0]: x}
 
 
-def plans(law: Law, at: Sequence[str], columns: Mapping[str, str]) -> list[dict[str, Any]]:
+def plans(law: Law | Sequence[Law], at: Sequence[str], columns: Mapping[str, str]) -> list[dict[str, Any]]:
     """Planned runs as plain mappings of text, which `forecast` reads as numbers.
 
-    The input of a generic law may be called by the column that feeds it.
+    The input of a generic law may be called by the column that feeds it. Of several laws, a plan serves all.
     """
-    from bayes_scaling.law import nearest
+    from bayes_scaling.law import Law, nearest
 
-    inputs = {i.name: i.kind for i in law.inputs}
+    laws = [law] if isinstance(law, Law) else list(law)
+    inputs = {i.name: i.kind for one in laws for i in one.inputs}
     called = {column: name for name, column in columns.items() if column not in inputs}
     derived = ("params", "tokens", "compute") if inputs.keys() & {"params", "tokens", "compute"} else ()
     known = list(dict.fromkeys([*inputs, *called, *derived]))
+    who = (
+        f"law {laws[0].name!r} has" if len(laws) == 1 else f"the laws {', '.join(o.name for o in laws)} have"
+    )
     found = []
     for text in at:
         plan: dict[str, Any] = {}
         for name, value in _mapping("--at", text.split(","), where=text).items():
             if name not in known:
-                raise UsageError(
-                    f"--at {text}: law {law.name!r} has no input {name!r}; {nearest(name, known)}"
-                )
+                raise UsageError(f"--at {text}: {who} no input {name!r}; {nearest(name, known)}")
             name = called.get(name, name)
             plan[name] = _schedule(value) if inputs.get(name) == "schedule" else value
         found.append(plan)
     return found
+
+
+def checked(laws: Sequence[Law], planned: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The plans in numbers, after all laws have found their inputs in them."""
+    from bayes_scaling.forecast import read_plans
+
+    for law in laws:
+        planned = list(read_plans(law, planned)[1])
+    return list(planned)
+
+
+def common_families(asked: Sequence[Candidate], runs: Runs) -> list[str]:
+    """Families that every law can be fitted to."""
+    from bayes_scaling.measurements import measurements
+
+    each = [measurements(runs, c.law, inputs=c.inputs or None, response=c.response).families for c in asked]
+    return [name for name in each[0] if all(name in families for families in each)]
 
 
 def _schedule(path: str) -> Any:
@@ -166,12 +298,45 @@ def one_of_targets(text: str) -> Target:
     """What to forecast."""
     from typing import get_args
 
-    from bayes_scaling.law import nearest
     from bayes_scaling.predict import Target
 
-    if text not in get_args(Target):
-        raise UsageError(f"--target {text}: no such target; {nearest(text, get_args(Target))}")
-    return cast("Target", text)
+    return cast("Target", choice("--target", text, get_args(Target), "target"))
+
+
+def one_of_weights(text: str) -> Weights:
+    """How to weigh rival laws."""
+    return cast("Weights", choice("--weights", text, ("equal", "stacking"), "way to weigh"))
+
+
+def choice(option: str, text: str, known: Sequence[str], noun: str) -> str:
+    """One of some words."""
+    from bayes_scaling.law import nearest
+
+    if text not in known:
+        raise UsageError(f"{option} {text}: no such {noun}; {nearest(text, known)}")
+    return text
+
+
+def numbers(option: str, text: str) -> list[float]:
+    """Numbers with commas between them."""
+    from bayes_scaling.units import number
+
+    try:
+        return [number(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: expected NUMBER,NUMBER,...: {error}") from None
+
+
+def structured(without: bool) -> Structure | None:
+    """The structural discrepancy to fit with."""
+    return None if without else DEFAULT
+
+
+def unlike(option: str, others: Mapping[str, Any]) -> None:
+    """Refuse options that make no sense beside another."""
+    for name, value in others.items():
+        if value:
+            raise UsageError(f"{name} is about several laws and {option} names one; give one of the two")
 
 
 def check_folder(path: Path) -> None:
@@ -196,6 +361,25 @@ def _mapping(option: str, texts: Sequence[str] | None, where: str = "") -> dict[
     return found
 
 
+def borrowed(texts: Sequence[str] | None) -> tuple[list[str], Prior | None]:
+    """What several ``--prior`` say: intervals (``NAME=LOW,HIGH``), and at most one file or pack.
+
+    Raises
+    ------
+    UsageError
+        If two priors are to be borrowed.
+    PriorError
+        If there is no such file or pack, or it is no prior.
+    """
+    from bayes_scaling.priors import as_prior
+
+    intervals = [text for text in texts or () if "=" in text]
+    sources = [text for text in texts or () if "=" not in text]
+    if len(sources) > 1:
+        raise UsageError(f"--prior: {', '.join(sources)}; expected at most one file or pack")
+    return intervals, as_prior(sources[0]) if sources else None
+
+
 def _priors(texts: Sequence[str] | None) -> dict[str, tuple[float, float]] | None:
     from bayes_scaling.units import number
 
@@ -209,24 +393,3 @@ def _priors(texts: Sequence[str] | None) -> dict[str, tuple[float, float]] | Non
             ) from None
         priors[name] = (low, high)
     return priors or None
-
-
-@contextmanager
-def _progress(law: Law, settings: Settings) -> Iterator[Callable[[int, int, int], None] | None]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(f"{law.name}: preparing", total=None)
-
-        def advance(done: int, total: int, divergences: int) -> None:
-            trouble = f", {divergences} divergences" if divergences else ""
-            words = f"{law.name}: {settings.chains} chains{trouble}"
-            bar.update(task, completed=done, total=total, description=words)
-
-        yield advance

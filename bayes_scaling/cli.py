@@ -6,16 +6,20 @@ standard output holds one JSON value and nothing else; messages and progress go 
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from bayes_scaling import _arguments as arguments
+from bayes_scaling import _cli_backtest, _cli_decide, _cli_ledger, _cli_transfer
+from bayes_scaling import _options as options
+
+if TYPE_CHECKING:
+    from bayes_scaling.average import Average
+    from bayes_scaling.posterior import Posterior
 
 BAD_INPUT, REFUSED = 2, 3
 
@@ -38,18 +42,24 @@ class _Group(TyperGroup):
 
 def _exit_code(error: ValueError | OSError) -> int | None:
     """None for what is a defect of the program, which keeps its traceback."""
+    from bayes_scaling.average import AverageError
+    from bayes_scaling.backtest import BacktestError
     from bayes_scaling.datasets import DataSetError
     from bayes_scaling.forecast import DiagnosticsRefused, ForecastError
     from bayes_scaling.law import LawError
     from bayes_scaling.plot import PlotError
+    from bayes_scaling.priors import PriorError
+    from bayes_scaling.report import CalibrationError, LedgerError, RecordError
     from bayes_scaling.runs import RunsError
     from bayes_scaling.storage import StorageError
 
     if isinstance(error, DiagnosticsRefused):
         return REFUSED
-    known = (DataSetError, ForecastError, LawError, OSError, PlotError, RunsError, StorageError)
-    bad = isinstance(error, (*known, arguments.UsageError)) and not isinstance(error, BrokenPipeError)
-    return BAD_INPUT if bad else None
+    known = (
+        arguments.UsageError, AverageError, BacktestError, CalibrationError, DataSetError, ForecastError,
+        LawError, LedgerError, OSError, PlotError, PriorError, RecordError, RunsError, StorageError,
+    )  # fmt: skip
+    return BAD_INPUT if isinstance(error, known) and not isinstance(error, BrokenPipeError) else None
 
 
 app = typer.Typer(
@@ -62,37 +72,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="A table (.csv .tsv .parquet .jsonl .json) or a built-in name.")
-]
-_LawName = Annotated[
-    str, typer.Option("--law", "-l", help="A law, as 'laws' lists them; NAME:2 is its second variant.")
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-_GroupBy = Annotated[str | None, typer.Option("--group", help="Column with the family (default: 'family').")]
-_Prior = Annotated[
-    list[str] | None,
-    typer.Option("--prior", metavar="NAME=LOW,HIGH", help="Another 90 % prior interval; repeatable."),
-]
-_X = Annotated[
-    str | None, typer.Option("--x", metavar="COLUMN", help="Column that feeds a law of one input.")
-]
-_Y = Annotated[str | None, typer.Option("--y", metavar="COLUMN", help="Column that the law predicts.")]
-_Column = Annotated[
-    list[str] | None,
-    typer.Option("--column", metavar="NAME=THEIRS", help="Our name of a column and the table's; repeatable."),
-]
-_Unit = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--unit", metavar="COLUMN=UNIT", help="'tokens=billion token', 'loss=bit/token'; repeatable."
-    ),
-]
-_Chains = Annotated[int, typer.Option(min=1, help="Chains.")]
-_Warmup = Annotated[int, typer.Option(min=1, help="Warm-up iterations of each chain.")]
-_Draws = Annotated[int, typer.Option(min=1, help="Draws of each chain; more follow while too few count.")]
-_Seed = Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")]
-
 
 @app.callback(invoke_without_command=True)
 def _options(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
@@ -104,21 +83,21 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 @app.command("laws")
-def list_laws(as_json: _Json = False) -> None:
+def list_laws(as_json: options.Json = False) -> None:
     """List the laws of the zoo."""
     from bayes_scaling import _render
     from bayes_scaling.laws import folder, law, laws
 
     every = [(folder(name), law(name)) for name in laws()]
     if as_json:
-        _print_json([_render.law_record(where, one) for where, one in every])
+        _render.print_json([_render.law_record(where, one) for where, one in every])
     else:
         _render.laws(every)
 
 
 @app.command()
 def describe(
-    law: Annotated[str, typer.Argument(metavar="LAW", help="Name of a law.")], as_json: _Json = False
+    law: Annotated[str, typer.Argument(metavar="LAW", help="Name of a law.")], as_json: options.Json = False
 ) -> None:
     """Describe a law: equation, inputs, priors, published values, limits, reference."""
     from bayes_scaling import _render
@@ -126,38 +105,39 @@ def describe(
 
     one = arguments.named_law(law)
     if as_json:
-        _print_json(_render.law_record(folder(one.name), one))
+        _render.print_json(_render.law_record(folder(one.name), one))
     else:
         _render.law(folder(one.name), one)
 
 
 @app.command("datasets")
-def list_datasets(as_json: _Json = False) -> None:
+def list_datasets(as_json: options.Json = False) -> None:
     """List the built-in data sets."""
     from bayes_scaling import _render, datasets
 
     every = [datasets.describe(name) for name in datasets.names()]
     if as_json:
-        _print_json([asdict(one) for one in every])
+        _render.print_json([asdict(one) for one in every])
     else:
         _render.data_sets(every)
 
 
 @app.command()
 def fit(
-    data: _Data,
-    law: _LawName,
+    data: options.Table,
+    law: options.LawName,
     out: Annotated[Path, typer.Option("--out", "-o", help="File for the posterior, such as posterior.nc.")],
-    group: _GroupBy = None,
-    prior: _Prior = None,
-    x: _X = None,
-    y: _Y = None,
-    column: _Column = None,
-    unit: _Unit = None,
-    chains: _Chains = 4,
-    warmup: _Warmup = 300,
-    draws: _Draws = 1500,
-    seed: _Seed = 0,
+    group: options.GroupBy = None,
+    prior: options.Prior = None,
+    x: options.X = None,
+    y: options.Y = None,
+    column: options.Column = None,
+    unit: options.Unit = None,
+    no_structure: options.NoStructure = False,
+    chains: options.Chains = 4,
+    warmup: options.Warmup = 300,
+    draws: options.Draws = 1500,
+    seed: options.Seed = 0,
 ) -> None:
     """Fit a law to a table of runs and save the posterior."""
     from bayes_scaling import _render
@@ -168,7 +148,8 @@ def fit(
     one = arguments.named_law(law)
     runs = arguments.table(data, group, column, unit)
     settings = Settings(chains=chains, warmup=warmup, draws=draws, seed=seed)
-    posterior = arguments.fitted(one, runs, x, y, prior, settings)
+    structure = arguments.structured(no_structure)
+    posterior = arguments.fitted(one, runs, x, y, prior, settings, structure)
     save(posterior, out)
     _render.fitted(posterior)
     typer.echo(f"Wrote the posterior to {out}", err=True)
@@ -176,74 +157,90 @@ def fit(
 
 @app.command("forecast")
 def forecast_runs(
-    data: Annotated[
-        str, typer.Argument(metavar="DATA", help="A table, a built-in name, or a posterior saved by 'fit'.")
-    ],
+    data: options.TableOrPosterior,
     at: Annotated[
         list[str],
         typer.Option("--at", metavar="NAME=VALUE,...", help="A planned run: params=70B,tokens=1.4T."),
     ],
     law: Annotated[
-        str | None, typer.Option("--law", "-l", help="The law to fit; a saved posterior knows its own.")
+        str | None,
+        typer.Option("--law", "-l", help="One law (default: an average of laws for such a table)."),
     ] = None,
-    group: _GroupBy = None,
+    laws: options.LawNames = None,
+    weights: Annotated[
+        str, typer.Option(help="Of several laws: equal, or stacking by a backtest on the table.")
+    ] = "equal",
+    group: options.GroupBy = None,
     group_value: Annotated[
         list[str] | None,
         typer.Option("--group-value", metavar="NAME", help="Family of the runs, or 'new'; repeatable."),
     ] = None,
     target: Annotated[str, typer.Option(help="mean, new_run or measurement.")] = "new_run",
-    as_json: _Json = False,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="File for a picture, such as forecast.png.")
-    ] = None,
+    as_json: options.Json = False,
+    plot: options.Picture = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File for the posterior, such as posterior.nc.")
     ] = None,
     allow_failed: Annotated[
         bool, typer.Option("--allow-failed", help="Forecast although the diagnostics failed.")
     ] = False,
-    prior: _Prior = None,
-    x: _X = None,
-    y: _Y = None,
-    column: _Column = None,
-    unit: _Unit = None,
-    chains: _Chains = 4,
-    warmup: _Warmup = 300,
-    draws: _Draws = 1500,
-    seed: _Seed = 0,
+    prior: options.Prior = None,
+    x: options.X = None,
+    y: options.Y = None,
+    column: options.Column = None,
+    unit: options.Unit = None,
+    no_structure: options.NoStructure = False,
+    chains: options.Chains = 4,
+    warmup: options.Warmup = 300,
+    draws: options.Draws = 1500,
+    seed: options.Seed = 0,
 ) -> None:
     """Forecast planned runs, each for each family, with 50 % and 90 % bands."""
     from bayes_scaling import _render
     from bayes_scaling.engine import Settings
-    from bayes_scaling.forecast import forecast, read_plans
-    from bayes_scaling.measurements import measurements
+    from bayes_scaling.forecast import forecast
     from bayes_scaling.plot import plot_forecast, writable
+    from bayes_scaling.rivals import Candidate
     from bayes_scaling.storage import save
 
     # everything that can be wrong with the question is found before the sampler starts
-    wanted = arguments.one_of_targets(target)
+    wanted, weighed = arguments.one_of_targets(target), arguments.one_of_weights(weights)
     for path in filter(None, (plot, out)):
         arguments.check_folder(path)
     if plot is not None:
         writable(plot)
+    several = {"--laws": laws, "--weights": weights != "equal"}
+    posterior: Posterior | Average
     if arguments.is_posterior(data):
-        fitting = {"--group": group, "--prior": prior, "--x": x, "--y": y, "--column": column, "--unit": unit}
-        posterior = arguments.saved(data, law, [name for name, value in fitting.items() if value])
-        plans = arguments.plans(posterior.law, at, posterior.prepared.columns)
-        read_plans(posterior.law, plans)
-        pairs = arguments.pair_up(plans, group_value, posterior.families)
+        idle = {"--group": group, "--prior": prior, "--x": x, "--y": y, "--column": column, "--unit": unit}
+        idle |= {"--no-structure": no_structure, **several}
+        one = arguments.saved(data, law, [name for name, value in idle.items() if value])
+        planned = arguments.plans(one.law, at, one.prepared.columns)
+        pairs = arguments.pair_up(arguments.checked([one.law], planned), group_value, one.families)
+        posterior = one
     else:
-        one = arguments.named_law(law)
-        runs = arguments.table(data, group, column, unit)
-        inputs = arguments.feeding(one, x)
-        plans = arguments.plans(one, at, inputs or {})
-        read_plans(one, plans)
-        families = measurements(runs, one, inputs=inputs, response=y).families
-        pairs = arguments.pair_up(plans, group_value, families)
+        if law is not None:
+            arguments.unlike("--law", several)
+            single = arguments.named_law(law)
+            runs = arguments.table(data, group, column, unit)
+            asked = (Candidate(single, arguments.feeding(single, x) or {}, y),)
+        else:
+            named = arguments.named_laws(laws)
+            runs = arguments.table(data, group, column, unit)
+            asked = arguments.rivals(runs, named, x, y)
+            arguments.needs_one_law(asked, {"--out": out, "--prior": prior})
+        each = [one.law for one in asked]
+        planned = arguments.checked(each, arguments.plans(each, at, arguments.fed(asked)))
+        pairs = arguments.pair_up(planned, group_value, arguments.common_families(asked, runs))
         settings = Settings(chains=chains, warmup=warmup, draws=draws, seed=seed)
-        posterior = arguments.fitted(one, runs, x, y, prior, settings)
+        structure = arguments.structured(no_structure)
+        whole = arguments.averaged(asked, runs, prior, weighed, settings, structure)
+        if not allow_failed:
+            arguments.must_pass(whole)
+        posterior = whole if law is None else whole.posteriors[0]
+        one = whole.posteriors[0]
     if out is not None:
-        save(posterior, out)
+        save(one, out)
         typer.echo(f"Wrote the posterior to {out}", err=True)
     result = forecast(
         posterior,
@@ -258,34 +255,19 @@ def forecast_runs(
         typer.echo(f"Wrote the picture to {plot}", err=True)
     notes = list(dict.fromkeys([*posterior.runs.warnings, *result.notes]))
     if as_json:
-        judged = {"passed": posterior.diagnostics.passed, **asdict(posterior.diagnostics)}
-        answer = {
-            "law": posterior.law.name,
-            "diagnostics": judged,
-            "forecasts": result.to_dict(),
-            "notes": notes,
-        }
-        _print_json(answer)
+        answer = {**_render.judged(posterior), "forecasts": result.to_dict(), "notes": notes}
+        _render.print_json(answer)
     else:
         _render.forecast(posterior, result, notes)
+
+
+for _topic in (_cli_backtest, _cli_decide, _cli_transfer, _cli_ledger):
+    _topic.register(app)
 
 
 def main() -> None:
     """Entry point of the console script."""
     app(prog_name="bayes-scaling")
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(_finite(value), indent=2, allow_nan=False, ensure_ascii=False))
-
-
-def _finite(value: Any) -> Any:
-    """JSON knows neither NaN nor infinity: null stands for them."""
-    if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 if __name__ == "__main__":

@@ -19,9 +19,12 @@ ROOT = Path(bayes_scaling.__file__).parent
 #: From top to bottom: a module imports only from those above it. Folders count as one module.
 ORDER = (
     "law", "observe", "laws", "units", "_checks", "_tables", "runs", "measurements", "structure", "layout",
-    "diagnostics", "model", "whiten", "latents", "engine", "sample", "evaluate", "posterior",
-    "predict", "forecast", "_netcdf", "storage", "transfer", "chain", "compare", "backtest", "decide", "plot",
-    "report", "datasets", "_arguments", "_render", "cli", "__main__",
+    "diagnostics", "model", "whiten", "latents", "engine", "sample", "evaluate", "borrowed", "priors",
+    "posterior",
+    "average", "predict", "scores", "forecast", "_netcdf", "storage", "covariates", "transfer", "chain",
+    "rivals", "cells", "backtest", "compare", "decide", "plot", "report", "datasets", "_options", "_progress",
+    "_arguments", "_render", "_cli_backtest", "_cli_decide", "_cli_ledger", "_cli_transfer", "cli",
+    "__main__",
 )  # fmt: skip
 
 #: Modules that may import less than all that is above them.

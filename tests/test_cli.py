@@ -118,7 +118,8 @@ def test_datasets() -> None:
 
 
 def test_help_and_version() -> None:
-    for command in ((), ("laws",), ("describe",), ("datasets",), ("fit",), ("forecast",)):
+    commands = ("laws", "describe", "datasets", "fit", "forecast", "backtest", "compare", "allocate", "risk")
+    for command in ((), *((one,) for one in (*commands, "transfer", "priors", "score", "ledger"))):
         assert run(*command, "--help").exit_code == 0
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", run("--version").stdout)
 
@@ -205,7 +206,8 @@ def test_failed_diagnostics_refuse() -> None:
 
 def test_fit_then_forecast(home) -> None:
     write(home / "one.csv", table().drop(columns="family"))
-    fitted = run("fit", "one.csv", "-l", "chinchilla", "-o", "one.nc", *FEW[:-1], "--prior", "E=0.9,2.6")
+    how = ("--prior", "E=0.9,2.6", "--no-structure")
+    fitted = run("fit", "one.csv", "-l", "chinchilla", "-o", "one.nc", *FEW[:-1], *how)
     assert fitted.exit_code == 0, fitted.stderr
     for word in ("Diagnostics", "alpha", "seed_sd", "R-hat"):
         assert word in fitted.stdout
@@ -214,7 +216,7 @@ def test_fit_then_forecast(home) -> None:
     kept = posterior.settings
     assert kept == bs.Settings(chains=2, warmup=100, draws=100)
 
-    options = (*AT, *FEW, "--prior", "E=0.9,2.6", "--json")
+    options = (*AT, *FEW, *how, "--json")
     whole = run(
         "forecast", "one.csv", "--law", "chinchilla", *options, "--out", "two.nc", "--plot", "one.pdf"
     )
@@ -305,7 +307,16 @@ def test_all_problems_of_a_table_at_once(home) -> None:
         (("runs.csv", "--law", "chinchila", *AT), r"no law 'chinchila'; did you mean 'chinchilla'"),
         (("runs.csv", "--law", "chinchilla:x", *AT), r"variant"),
         (("runs.csv", "--law", "chinchilla:2", *AT), r"no variant 2"),
-        (("runs.csv", *AT), r"which law\? say --law"),
+        (("runs.csv", *AT, "--out", "x.nc"), r"--out needs one law.* 2: chinchilla, .*say --law NAME"),
+        (("runs.csv", *AT, "--prior", "E=1,2"), r"--prior needs one law"),
+        (("runs.csv", *AT, "--law", "chinchilla", "--laws", "kaplan_nd"), r"--law names one; give one"),
+        (("runs.csv", *AT, "--law", "chinchilla", "--weights", "stacking"), r"--weights is about several"),
+        (("runs.csv", *AT, "--weights", "stackin"), r"did you mean 'stacking'"),
+        (("runs.csv", *AT, "--laws", "chinchilla,kaplan"), r"no law 'kaplan'; did you mean 'kaplan"),
+        (("runs.csv", "--at", "params=70e9,token=1e12"), r"the laws chinchilla, .* did you mean 'tokens'"),
+        (("runs.csv", "--at", "params=70e9"), r"lacks the input 'tokens'"),
+        (("runs.csv", *AT, "--group-value", "c"), r"no such family"),
+        (("names.csv", *AT), r"no default law fits this table.*found the columns score"),
         (("runs.csv", "--law", "chinchilla", "--at", "params=70e9"), r"lacks the input 'tokens'"),
         (("runs.csv", "--law", "chinchilla", "--at", "params=70e9,token=1e12"), r"did you mean 'tokens'"),
         (("runs.csv", "--law", "chinchilla", "--at", "params=abc,tokens=1"), r"'abc' is not a number"),
@@ -346,6 +357,8 @@ def test_all_problems_of_a_table_at_once(home) -> None:
         (("runs.nc", *AT), r"runs.nc"),
         (("passed.nc", *AT, "--law", "kaplan_nd"), r"of law 'chinchilla', not of 'kaplan_nd'"),
         (("passed.nc", *AT, "--prior", "E=1,2"), r"--prior cannot change the saved posterior"),
+        (("passed.nc", *AT, "--no-structure"), r"--no-structure cannot change the saved posterior"),
+        (("passed.nc", *AT, "--laws", "chinchilla"), r"--laws cannot change the saved posterior"),
         (("passed.nc", *AT, "--group-value", "c"), r"no such family"),
         (("passed.nc", "--at", "params=1e9"), r"lacks the input 'tokens'"),
         (("runs.csv", "--law", "lr_annealing", "--at", "step=10,schedule=none.txt"), r"none.txt"),
@@ -358,6 +371,7 @@ def test_all_problems_of_a_table_at_once(home) -> None:
 )
 def test_bad_arguments(arguments, message, home) -> None:
     (home / "empty.csv").write_text("")
+    (home / "names.csv").write_text("score\n1\n2\n3\n")
     (home / "noise.csv").write_bytes(bytes(range(256)) * 4)
     (home / "runs.xyz").write_text("a,b\n1,2\n")
     (home / "broken.nc").write_bytes((home / "passed.nc").read_bytes()[:5000])
@@ -384,6 +398,21 @@ def test_implausible_tokens_are_a_note_and_not_an_error(home) -> None:
     result = run("forecast", "billions.nc", *AT, "--allow-failed", "--json")
     assert result.exit_code == 0, result.stderr
     assert any("billion" in note for note in json.loads(result.stdout)["notes"])
+
+
+@pytest.mark.parametrize("command", [("fit", "--out", "x.nc"), ("forecast", *AT)])
+def test_structure_unless_it_is_switched_off(command, monkeypatch) -> None:
+    ranks = []
+
+    def look(shape, *_: object, **__: object) -> None:
+        ranks.append(shape.rank)
+        raise AssertionError("seen")
+
+    monkeypatch.setattr(posterior_module, "sample", look)
+    for more in ((), ("--no-structure",)):
+        run(command[0], "runs.csv", "--law", "chinchilla", *command[1:], *more)
+    assert ranks[0] > 0
+    assert ranks[1] == 0
 
 
 @pytest.mark.usefixtures("_no_sampling")

@@ -205,6 +205,31 @@ def test_curves_of_chosen_families_without_a_plan(pile) -> None:
     assert len(bands(axes)) == 4
 
 
+def test_an_average_is_drawn_as_its_mixture(pile) -> None:
+    runs = bs.read_runs(datasets.load("pile-families"))
+    rival = from_prior(bs.law("kaplan_nd"), runs, draws=200)
+    whole = bs.Average((pile, rival), (3.0, 1.0))
+    figure = plot_forecast(whole, PLAN, family="pythia", allow_failed=True)
+    axes = figure.axes[0]
+    assert "Average of 2 laws" in text_of(figure)
+    assert "chinchilla 75 %, kaplan_nd 25 %" in text_of(figure)
+    made = bs.forecast(whole, PLAN, family="pythia", allow_failed=True)
+    drawn = [line for line in axes.lines if len(line.get_xydata()) == 1 and line.get_xdata()[0] > 1e23]
+    assert drawn[0].get_ydata()[0] == pytest.approx(made.median[0])
+    assert len(bands(axes)) == 2
+    assert len(marks(axes)) == len(pile.prepared.measured.response) + 1
+    with pytest.raises(PlotError, match=r"of law 'chinchilla', the posterior of 'chinchilla \+ kaplan_nd'"):
+        plot_forecast(whole, forecasts=bs.forecast(pile, PLAN, allow_failed=True))
+
+
+def test_laws_of_other_inputs_share_a_path(fitted, floor) -> None:
+    along = abscissa(fitted.prepared, None)
+    plan = {**PLAN, "x": 6 * PLAN["params"] * PLAN["tokens"]}
+    plans = pd.DataFrame(path(fitted.prepared, along, "all", plan, [floor.prepared]))
+    np.testing.assert_allclose(plans.x, 6 * plans.params * plans.tokens, rtol=1e-9)
+    assert plans.iloc[-1].to_dict() == pytest.approx(plan)
+
+
 @pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
 def test_the_picture_is_written(fitted, suffix, tmp_path) -> None:
     file = tmp_path / f"forecast.{suffix}"
@@ -302,10 +327,10 @@ def test_every_parameter_has_a_panel(fitted, pile, tmp_path) -> None:
     assert file.stat().st_size > 10_000
     shown = [ax for ax in figure.axes if ax.get_visible()]
     titles = [ax.get_title(loc="left").split(" ")[0] for ax in shown]
-    noise = ["seed_sd", "seed_slope", "misfit_sd", "degrees_of_freedom"]
+    noise = ["seed_sd", "seed_slope", "misfit_sd", "degrees_of_freedom", "structure_scale"]
     assert titles == ["E", "A", "alpha", "B", "beta", *noise]
     assert shown[0].get_title(loc="left") == "E (nat/token)"
-    assert [ax.get_xscale() for ax in shown] == ["log"] * 6 + ["linear"] + ["log"] * 2
+    assert [ax.get_xscale() for ax in shown] == ["log"] * 6 + ["linear"] + ["log"] * 3
     for ax in shown:
         assert len(ax.lines) == 2  # prior and posterior
         for line in ax.lines:

@@ -8,6 +8,7 @@ from bayes_scaling.plot._style import PlotError as PlotError
 from bayes_scaling.plot._style import brief as brief
 from bayes_scaling.plot._style import fixed as fixed
 from bayes_scaling.plot._style import writable as writable
+from bayes_scaling.plot.calibration import plot_backtest as plot_backtest
 from bayes_scaling.plot.checks import plot_predictive_check as plot_predictive_check
 from bayes_scaling.plot.curves import plot_forecast as plot_forecast
 from bayes_scaling.plot.densities import plot_prior_posterior as plot_prior_posterior

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,15 +89,18 @@ def rows_of(prepared: Prepared, family: str) -> np.ndarray:
 
 
 def path(
-    prepared: Prepared, along: Abscissa, family: str, plan: Mapping[str, Any] | None
+    prepared: Prepared,
+    along: Abscissa,
+    family: str,
+    plan: Mapping[str, Any] | None,
+    others: Sequence[Prepared] = (),
 ) -> list[dict[str, Any]]:
     """Plans along a curve: the trend of a family's inputs over its data, then straight to its planned run.
 
     The trend is the least-squares line of the log of every input against the log of x, which keeps x = 6ND.
+    ``others`` are other laws of the same table, whose inputs the plans must have too.
     """
-    measured = prepared.measured
-    rows = rows_of(prepared, family)
-    inputs = {name: measured.inputs[name][rows] for name in positive(prepared.law)}
+    rows, inputs = _inputs(prepared, rows_of(prepared, family), others)
     u = np.log(along(inputs))
     ends = np.array([u.min(), u.max()])
     flat = np.ptp(u) < 1e-6
@@ -124,6 +127,24 @@ def path(
     if schedule is None:
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return _scheduled(prepared.law, columns, schedule)
+
+
+def _inputs(
+    prepared: Prepared, rows: np.ndarray, others: Sequence[Prepared]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Inputs of all laws, of those of the rows that all of them were fitted to."""
+    measured = prepared.measured
+    known = [{row: j for j, row in enumerate(other.measured.row)} for other in others]
+    rows = np.array([j for j in rows if all(measured.row[j] in own for own in known)], int)
+    inputs = {name: measured.inputs[name][rows] for name in positive(prepared.law)}
+    for other, own in zip(others, known, strict=True):
+        if any(i.kind == "schedule" and i.name not in measured.inputs for i in other.law.inputs):
+            raise PlotError(
+                f"{prepared.law.name} and {other.law.name} cannot share a picture: one has a schedule"
+            )
+        same = [own[measured.row[j]] for j in rows]
+        inputs |= {n: other.measured.inputs[n][same] for n in positive(other.law) if n not in inputs}
+    return rows, inputs
 
 
 def _held(values: np.ndarray, planned: float | None) -> float | None:

@@ -74,6 +74,8 @@ def residuals(posterior: Posterior) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     if prepared.shape.noise == "beta_binomial":  # half a success keeps the link of none and of all finite
         trials = prepared.measured.trials
         observed, replicated = (observed + 0.5) / (trials + 1), (replicated + 0.5) / (trials + 1)
+    if prepared.shape.noise == "negative_binomial":
+        observed, replicated = observed + 0.5, replicated + 0.5
     fitted = np.median(replicated, axis=0)
     centre = linked(link, fitted)
     return fitted, linked(link, observed) - centre, linked(link, replicated) - centre, pit

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from bayes_scaling.average import Average
 from bayes_scaling.forecast import Forecast, forecast
 from bayes_scaling.layout import Prepared
 from bayes_scaling.plot import _style as style
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Families with a marker of their own in the legend; the others share one.
 MOST_NAMED = 12
+#: Laws of an average that the subtitle names.
+MOST_LAWS = 3
 #: Draws for a smooth band.
 SMOOTH = 8000
 #: Families whose curves are drawn when nothing is planned.
@@ -45,7 +48,7 @@ class Look(NamedTuple):
 
 
 def plot_forecast(
-    posterior: Posterior,
+    posterior: Posterior | Average,
     plans: Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame | None = None,
     *,
     forecasts: Forecast | Sequence[Forecast] | None = None,
@@ -62,7 +65,8 @@ def plot_forecast(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : Posterior or Average
+        Of an average, the curve and its bands are those of the mixture of its laws.
     plans : mapping, sequence of mappings or DataFrame, optional
         Planned runs, as `bayes_scaling.forecast` takes them.
     forecasts : Forecast or sequence of Forecast, optional
@@ -86,15 +90,16 @@ def plot_forecast(
     Raises
     ------
     PlotError
-        If both plans and forecasts are given, the forecasts differ in target, ``x`` is unknown, or the path
-        is no place for a picture.
+        If both plans and forecasts are given, the forecasts differ in target, ``x`` is unknown, the path is
+        no place for a picture, or only some laws of an average need a learning-rate schedule.
     ForecastError
         If a plan cannot be forecast, or the diagnostics refuse.
     """
     made = _forecasts(posterior, plans, forecasts, family, target, allow_failed)
     if path is not None:
         style.writable(path)
-    prepared = posterior.prepared
+    first = _first(posterior)
+    prepared = first.prepared
     along = abscissa(prepared, x)
     target = made[0].target if made else target
     planned = [
@@ -107,7 +112,7 @@ def plot_forecast(
     figure = style.figure(8.2, 5.2)
     axes = figure.add_subplot()
     axes.set_xscale("log")
-    if prepared.shape.link == "log":
+    if prepared.shape.link == "log" and observed(prepared).min() > 0:
         axes.set_yscale("log")
     others = draw_runs(axes, prepared, along, looks, shown)
     handles: list[Any] = []
@@ -119,13 +124,17 @@ def plot_forecast(
     handles += others + _band_handles(target, bool(planned))
     _limits(axes, prepared)
     if planned:
-        draw_planned(axes, posterior, along, planned, {name: look[:2] for name, look in looks.items()})
+        draw_planned(axes, first, along, planned, {name: look[:2] for name, look in looks.items()})
     label_axes(axes, prepared, along)
     families = "1 family" if len(posterior.families) == 1 else f"{len(posterior.families)} families"
     subtitle = f"Fitted to {len(prepared.measured.response)} measurements of {families}"
-    if not posterior.diagnostics.passed:
+    title = first.law.title
+    if isinstance(posterior, Average):
+        title = f"Average of {len(posterior.laws)} laws" if len(posterior.laws) > 1 else title
+        subtitle += f": {_weights(posterior)}"
+    if not all(one.diagnostics.passed for one in _each(posterior)):
         subtitle += " \N{EM DASH} the sampler's diagnostics FAILED"
-    style.heading(axes, posterior.law.title, subtitle)
+    style.heading(axes, title, subtitle)
     figure.legend(
         handles=handles,
         loc="outside lower left",
@@ -138,8 +147,25 @@ def plot_forecast(
     return style.finish(figure, path)
 
 
+def _each(posterior: Posterior | Average) -> tuple[Posterior, ...]:
+    return posterior.posteriors if isinstance(posterior, Average) else (posterior,)
+
+
+def _first(posterior: Posterior | Average) -> Posterior:
+    """The posterior whose runs and axes are drawn: all laws of an average have the same table."""
+    return _each(posterior)[0]
+
+
+def _weights(whole: Average) -> str:
+    """The laws that weigh most, and how much."""
+    heaviest = sorted(whole.laws.items(), key=lambda item: -item[1])
+    named = [f"{law} {100 * weight:.0f} %" for law, weight in heaviest[:MOST_LAWS]]
+    rest = len(heaviest) - len(named)
+    return ", ".join([*named, *([f"{rest} more"] if rest else [])])
+
+
 def _forecasts(
-    posterior: Posterior,
+    posterior: Posterior | Average,
     plans: Any,
     forecasts: Forecast | Sequence[Forecast] | None,
     family: str | Sequence[str] | None,
@@ -154,15 +180,14 @@ def _forecasts(
     if len({f.target for f in made}) > 1:
         found = ", ".join(sorted({f.target for f in made}))
         raise style.PlotError(f"forecasts of different targets do not share bands: {found}")
+    law = " + ".join(one.law.name for one in _each(posterior))
     for f in made:
-        if f.law != posterior.law.name:
-            raise style.PlotError(
-                f"the forecast is of law {f.law!r}, the posterior of {posterior.law.name!r}"
-            )
+        if f.law != law:
+            raise style.PlotError(f"the forecast is of law {f.law!r}, the posterior of {law!r}")
     return made
 
 
-def _asked(posterior: Posterior, family: str | Sequence[str] | None) -> list[str]:
+def _asked(posterior: Posterior | Average, family: str | Sequence[str] | None) -> list[str]:
     """Families whose curves are drawn when nothing is planned."""
     if family is not None:
         return [family] if isinstance(family, str) else list(dict.fromkeys(family))
@@ -220,7 +245,7 @@ def draw_runs(
 
 def draw_curve(
     axes: Axes,
-    posterior: Posterior,
+    posterior: Posterior | Average,
     along: Abscissa,
     family: str,
     plan: Mapping[str, Any] | None,
@@ -231,7 +256,8 @@ def draw_curve(
     """Median of the law's mean curve, and the 50 % and 90 % bands of the target around it."""
     from matplotlib.lines import Line2D
 
-    plans = path(posterior.prepared, along, family, plan)
+    first, *others = (one.prepared for one in _each(posterior))
+    plans = path(first, along, family, plan, others)
     u = np.array([float(along(p)) for p in plans])
     centre, bands = curve(posterior, plans, family, target)
     draw_bands(axes, u, bands, look, faint)
@@ -243,7 +269,7 @@ def draw_curve(
 
 
 def curve(
-    posterior: Posterior, plans: list[dict[str, Any]], family: str, target: Target
+    posterior: Posterior | Average, plans: list[dict[str, Any]], family: str, target: Target
 ) -> tuple[np.ndarray, ...]:
     """Median of the mean curve (m,), and the quantiles of `style.QUANTILES` of the target (4, m).
 

@@ -1,0 +1,370 @@
+"""The commands ``allocate`` and ``risk``: how to split a budget, and what a planned run risks."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayes_scaling import _arguments as arguments
+from bayes_scaling import _options as options
+
+if TYPE_CHECKING:
+    from bayes_scaling.average import Average
+    from bayes_scaling.decide import Allocation, Cost, Duel, Risk
+    from bayes_scaling.posterior import Posterior
+    from bayes_scaling.rivals import Candidate
+
+_LawName = Annotated[
+    str | None,
+    typer.Option("--law", "-l", help="One law (default: an average of laws for such a table)."),
+]
+_GroupValue = Annotated[
+    str | None, typer.Option("--group-value", metavar="NAME", help="Family of the runs, or 'new'.")
+]
+_Allow = Annotated[bool, typer.Option("--allow-failed", help="Answer although the diagnostics failed.")]
+_Inference = Annotated[
+    str, typer.Option("--inference-tokens", metavar="TOKENS", help="Tokens served; the budget pays for them.")
+]
+_Unique = Annotated[
+    str | None, typer.Option("--unique-tokens", metavar="TOKENS", help="Different tokens that there are.")
+]
+_Memory = Annotated[
+    str | None, typer.Option("--memory-limit", metavar="PARAMS", help="Largest model that fits.")
+]
+_Size = Annotated[
+    list[str] | None, typer.Option("--size", metavar="PARAMS", help="A size that can be trained; repeatable.")
+]
+_Flop = Annotated[
+    str, typer.Option("--flop", metavar="NUMBER", help="Training FLOP per parameter and token.")
+]
+_Price = Annotated[
+    str | None, typer.Option("--price-per-flop", metavar="PRICE", help="Budgets are then prices, not FLOP.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to an application."""
+    app.command("allocate")(allocate)
+    app.command("risk")(risk)
+
+
+def allocate(
+    data: options.TableOrPosterior,
+    budget: Annotated[
+        list[str], typer.Option("--budget", metavar="FLOP", help="Training and serving; repeatable.")
+    ],
+    law: _LawName = None,
+    laws: options.LawNames = None,
+    inference_tokens: _Inference = "0",
+    unique_tokens: _Unique = None,
+    memory_limit: _Memory = None,
+    size: _Size = None,
+    flop: _Flop = "6",
+    price_per_flop: _Price = None,
+    hold: Annotated[
+        str | None, typer.Option("--hold", metavar="NAME=VALUE,...", help="The law's other inputs.")
+    ] = None,
+    group: options.GroupBy = None,
+    group_value: _GroupValue = None,
+    as_json: options.Json = False,
+    allow_failed: _Allow = False,
+    prior: options.Prior = None,
+    x: options.X = None,
+    y: options.Y = None,
+    column: options.Column = None,
+    unit: options.Unit = None,
+    no_structure: options.NoStructure = False,
+    chains: options.Chains = 4,
+    warmup: options.Warmup = 300,
+    draws: options.Draws = 1500,
+    seed: options.Seed = 0,
+) -> None:
+    """The compute-optimal parameters and tokens at a budget, and how flat the optimum is."""
+    from bayes_scaling import _render, decide
+    from bayes_scaling.decide._draws import positive
+    from bayes_scaling.decide.allocate import check_trade_off
+
+    cost = _cost(flop, inference_tokens, unique_tokens, memory_limit, size, price_per_flop)
+    budgets = [positive("--budget", text, cost.unit) for text in budget]
+    fitting = _Fitting(law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed)
+    held: dict[str, float] = {}
+
+    def ask(asked: Sequence[Candidate]) -> None:
+        each = [one.law for one in asked]
+        for plan in arguments.plans(each, [hold] if hold else [], {}):
+            held.update({name: positive(f"--hold {name}", text) for name, text in plan.items()})
+        check_trade_off(each, held, cost)
+        for one in budgets:
+            cost.candidates(one)
+
+    posterior = _fitted(data, fitting, ask)
+    found = [
+        decide.allocate(
+            posterior, each, cost=cost, held=held, family=group_value, seed=seed, allow_failed=allow_failed
+        )
+        for each in budgets
+    ]
+    if as_json:
+        answer = {"allocations": [one.to_dict() for one in found], "notes": list(posterior.runs.warnings)}
+        _render.print_json(_render.judged(posterior) | answer)
+    else:
+        _show_allocations(posterior, found)
+
+
+def risk(
+    data: options.TableOrPosterior,
+    at: Annotated[
+        str, typer.Option("--at", metavar="NAME=VALUE,...", help="The planned run: params=70B,tokens=1.4T.")
+    ],
+    target: Annotated[
+        list[str],
+        typer.Option("--target", metavar="NAME=VALUE", help="loss=2.0: at most; accuracy=0.7: at least."),
+    ],
+    versus: Annotated[
+        str | None,
+        typer.Option("--versus", metavar="NAME=VALUE,...", help="Another plan to compare it with."),
+    ] = None,
+    law: _LawName = None,
+    laws: options.LawNames = None,
+    better: Annotated[
+        str | None, typer.Option(help="lower or higher, where the response's name does not say.")
+    ] = None,
+    level: Annotated[float, typer.Option(help="Probability of value at risk and CVaR.")] = 0.95,
+    probability: Annotated[float, typer.Option(help="At which budget is the target met so surely?")] = 0.9,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Refit with other priors, without families or the largest.")
+    ] = False,
+    other_law: Annotated[
+        list[str] | None, typer.Option("--other-law", help="Refit with this law too; repeatable.")
+    ] = None,
+    inference_tokens: _Inference = "0",
+    memory_limit: _Memory = None,
+    flop: _Flop = "6",
+    price_per_flop: _Price = None,
+    group: options.GroupBy = None,
+    group_value: _GroupValue = None,
+    as_json: options.Json = False,
+    allow_failed: _Allow = False,
+    prior: options.Prior = None,
+    x: options.X = None,
+    y: options.Y = None,
+    column: options.Column = None,
+    unit: options.Unit = None,
+    no_structure: options.NoStructure = False,
+    chains: options.Chains = 4,
+    warmup: options.Warmup = 300,
+    draws: options.Draws = 1500,
+    seed: options.Seed = 0,
+) -> None:
+    """The risk of a planned run: the probability of its target, and by how much it may miss it."""
+    from bayes_scaling import _render, decide
+    from bayes_scaling.average import Average
+    from bayes_scaling.decide._draws import better_of
+    from bayes_scaling.decide.risk import read_targets
+
+    cost = _cost(flop, inference_tokens, None, memory_limit, None, price_per_flop)
+    fitting = _Fitting(law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed)
+    goals: Any = arguments._mapping("--target", target)
+    plans: list[dict[str, Any]] = []
+    way: Any = better
+
+    others = [arguments.named_law(name) for name in other_law or ()]
+
+    def ask(asked: Sequence[Candidate]) -> None:
+        each, first = [one.law for one in asked], asked[0]
+        arguments.needs_one_law(asked, {"--sensitivity": sensitivity, "--other-law": others})
+        texts = [at, *([versus] if versus else [])]
+        plans.extend(arguments.checked(each, arguments.plans(each, texts, arguments.fed(asked))))
+        name = first.response or first.law.predicts.name
+        read_targets({name: first.law.predicts}, goals)
+        better_of(name, way)
+
+    posterior = _fitted(data, fitting, ask)
+    asked: Any = {"family": group_value, "better": way, "seed": seed}
+    answer = decide.risk(
+        posterior, plans[0], goals, level=level, probability=probability, cost=cost,
+        allow_failed=allow_failed, **asked,
+    )  # fmt: skip
+    duel = decide.beats(posterior, *plans, allow_failed=allow_failed, **asked) if versus else None
+    changed = None
+    if (sensitivity or others) and not isinstance(posterior, Average):
+        changed = decide.sensitivity(
+            posterior,
+            plans[0],
+            goals,
+            laws=others,
+            widen=(0.5, 2.0) if sensitivity else (),
+            drop_families=sensitivity,
+            drop_largest=sensitivity,
+            **asked,
+        )
+    if as_json:
+        record = {**_render.judged(posterior), "risk": answer.to_dict(), "versus": duel and duel.to_dict()}
+        if changed is not None:
+            record["sensitivity"] = json.loads(changed.to_json(orient="records"))
+        _render.print_json(record | {"notes": list(posterior.runs.warnings)})
+    else:
+        _show_risk(posterior, answer, duel, changed)
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """Options that say what is fitted, and how."""
+
+    law: str | None
+    laws: str | None
+    group: str | None
+    prior: list[str] | None
+    x: str | None
+    y: str | None
+    column: list[str] | None
+    unit: list[str] | None
+    no_structure: bool
+    chains: int
+    warmup: int
+    draws: int
+    seed: int
+
+
+def _fitted(data: str, how: _Fitting, ask: Callable[[Sequence[Candidate]], None]) -> Posterior | Average:
+    """A saved posterior, one law or an average; a bad question is refused before the sampler starts."""
+    from bayes_scaling.engine import Settings
+    from bayes_scaling.rivals import Candidate
+
+    if arguments.is_posterior(data):
+        idle = {
+            "--group": how.group,
+            "--prior": how.prior,
+            "--x": how.x,
+            "--y": how.y,
+            "--column": how.column,
+        }
+        idle |= {"--unit": how.unit, "--no-structure": how.no_structure, "--laws": how.laws}
+        one = arguments.saved(data, how.law, [name for name, value in idle.items() if value])
+        ask([Candidate(one.law, one.prepared.columns, one.prepared.response)])
+        return one
+    if how.law is not None:
+        arguments.unlike("--law", {"--laws": how.laws})
+        single = arguments.named_law(how.law)
+        asked: Sequence[Candidate] = (Candidate(single, arguments.feeding(single, how.x) or {}, how.y),)
+        ask(asked)
+        runs = arguments.table(data, how.group, how.column, how.unit)
+    else:
+        named = arguments.named_laws(how.laws)
+        runs = arguments.table(data, how.group, how.column, how.unit)
+        asked = arguments.rivals(runs, named, how.x, how.y)
+        arguments.needs_one_law(asked, {"--prior": how.prior})
+        ask(asked)
+    settings = Settings(chains=how.chains, warmup=how.warmup, draws=how.draws, seed=how.seed)
+    structure = arguments.structured(how.no_structure)
+    whole = arguments.averaged(asked, runs, how.prior, "equal", settings, structure)
+    return whole.posteriors[0] if how.law is not None else whole
+
+
+def _cost(
+    flop: str,
+    inference: str,
+    unique: str | None,
+    memory: str | None,
+    sizes: Sequence[str] | None,
+    price: str | None,
+) -> Cost:
+    from bayes_scaling.decide import Cost
+    from bayes_scaling.decide._draws import positive
+
+    return Cost(
+        flop=positive("--flop", flop),
+        inference_tokens=0.0
+        if inference.strip() == "0"
+        else positive("--inference-tokens", inference, "tokens"),
+        unique_tokens=None if unique is None else positive("--unique-tokens", unique, "tokens"),
+        memory_limit_params=math.inf if memory is None else positive("--memory-limit", memory, "parameters"),
+        sizes=tuple(positive("--size", size, "parameters") for size in sizes or ()),
+        price_per_flop=None if price is None else positive("--price-per-flop", price),
+    )
+
+
+def _head(posterior: Posterior | Average, notes: Sequence[str]) -> Any:
+    """Diagnostics and notes; the console that they were printed on."""
+    from bayes_scaling import _render
+    from bayes_scaling.average import Average
+
+    console, notes = _render._console(), [*posterior.runs.warnings, *notes]
+    if isinstance(posterior, Average):
+        _render._average_head(console, posterior, notes)
+    else:
+        _render._head(console, posterior, [*notes, *posterior.identifiability])
+    return console
+
+
+def _show_allocations(posterior: Posterior | Average, found: Sequence[Allocation]) -> None:
+    from bayes_scaling._render import _table
+    from bayes_scaling.plot import brief, fixed
+
+    console = _head(posterior, [note for one in found for note in one.notes])
+    first = found[0]
+    table = _table(f"budget ({first.cost.unit})", "", "params", "tokens", "ratio", first.response)
+    for one in found:
+        best = one.best
+        numbers = (brief(best["params"]), brief(best["tokens"]), f"{best['ratio']:.3g}", fixed(best["value"]))
+        table.add_row(brief(one.budget), "best", *numbers)
+        ends = {name: one.quantile(name, (0.05, 0.95)) for name in one.draws}
+        spans = [f"{brief(ends[name][0])} to {brief(ends[name][1])}" for name in ("params", "tokens")]
+        spans += ["{:.3g} to {:.3g}".format(*ends["ratio"]), " to ".join(map(fixed, ends["value"]))]
+        table.add_row("", "90 %", *spans)
+        flat = one.within(1.0)
+        if flat.size:
+            table.add_row("", "within 1 %", f"{brief(flat.min())} to {brief(flat.max())}")
+    console.print(table)
+
+
+def _show_risk(posterior: Posterior | Average, answer: Risk, duel: Duel | None, changed: Any) -> None:
+    from bayes_scaling._render import _table
+    from bayes_scaling.plot import brief, fixed
+
+    console = _head(posterior, answer.notes)
+    table = _table("question", "answer")
+    for task in answer.tasks:
+        sense = "<=" if task.better == "lower" else ">="
+        table.add_row(f"P({task.task} {sense} {task.target:g})", f"{task.probability:.3f}")
+        ends = " to ".join(fixed(task.quantiles[q]) for q in ("0.05", "0.95"))
+        table.add_row("median, 90 %", f"{fixed(task.median)}, {ends}")
+        table.add_row("expected shortfall", f"{task.shortfall:.3g}; {task.shortfall_if_missed:.3g} if missed")
+        table.add_row(
+            f"value at risk, CVaR ({task.level:g})", f"{fixed(task.value_at_risk)}, {fixed(task.cvar)}"
+        )
+    if answer.regret is not None:
+        best = answer.regret.best
+        low, high = answer.regret.interval
+        table.add_row("regret", f"{answer.regret.mean:.3g} ({low:.3g} to {high:.3g})")
+        table.add_row("best plan of that budget", f"{brief(best['params'])} on {brief(best['tokens'])}")
+    if answer.reach is not None:
+        far = answer.reach
+        text = f"{far.factor:.3g} times the plan" + ("" if far.budget is None else f", {brief(far.budget)}")
+        text = text if math.isfinite(far.factor) else "not within 10 000 times the plan"
+        table.add_row(f"budget for P = {far.probability:g}", text)
+    table.add_row("reading", f"{answer.reading.action}: {answer.reading.reason}")
+    if duel is not None:
+        table.add_row("P(better than the other plan)", f"{duel.probability:.3f}")
+        ends = " to ".join(f"{duel.difference[q]:.3g}" for q in ("0.05", "0.95"))
+        table.add_row("difference, 90 %", f"{duel.mean_difference:.3g}, {ends}")
+        where = (
+            f"at {duel.crossing:.3g} times both" if math.isfinite(duel.crossing) else "not that we can see"
+        )
+        table.add_row("they cross", where)
+    console.print(table)
+    if changed is not None:
+        table = _table("changed", "law", "P", "median", "90 %")
+        for _, row in changed.iterrows():
+            if isinstance(row["problem"], str):
+                table.add_row(row["change"], row["law"], "", "", row["problem"])
+                continue
+            failed = "" if row["passed"] else " (diagnostics failed)"
+            ends = f"{fixed(row['q5'])} to {fixed(row['q95'])}{failed}"
+            table.add_row(row["change"], row["law"], f"{row['probability']:.3f}", fixed(row["median"]), ends)
+        console.print(table)

@@ -1,0 +1,250 @@
+"""One page of Markdown per law, written from the law's own declaration, and an index by folder.
+
+``python docs/make_law_pages.py [FOLDER] [--pictures] [--law NAME ...]`` fills ``docs/laws/``, which is not
+committed: the pages are as new as the laws from which they are made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+import bayes_scaling as bs
+from bayes_scaling.law import Law, Published, Response
+from bayes_scaling.laws import folder, laws
+
+DOCS = Path(__file__).parent
+
+TAGS = {
+    "paper": "the paper or its authors' code",
+    "paper*": "notes or a review of the paper",
+    "abstract": "its abstract",
+    "computed": "recomputed from public data or tagged numbers",
+    "recalled": "memory, not checked; no test uses it",
+}
+
+
+def write(
+    target: Path = DOCS / "laws", *, names: Sequence[str] | None = None, pictures: bool = False
+) -> list[Path]:
+    """Write the pages of some laws, of all by default, and with all of them the index.
+
+    Parameters
+    ----------
+    target : Path
+        Folder of the pages; made if it is not there.
+    names : sequence of str, optional
+        Which laws.
+    pictures : bool
+        Draw the prior predictive of each law too (about a second each).
+
+    Returns
+    -------
+    list of Path
+        The pages.
+
+    Raises
+    ------
+    LawError
+        If there is no law of a name.
+    """
+    chosen = laws() if names is None else tuple(names)
+    texts = {name: page(name, picture=pictures) for name in chosen}
+    if names is None:
+        texts["index"] = index()
+    target.mkdir(parents=True, exist_ok=True)
+    for name in chosen if pictures else ():
+        for number, law in variants(name).items():
+            bs.plot_prior_predictive(law, path=target / _picture(name, number))
+    for name, text in texts.items():
+        (target / f"{name}.md").write_text(text, encoding="utf-8")
+    return [target / f"{name}.md" for name in texts]
+
+
+def index() -> str:
+    """All laws by folder, with a table of contents for Sphinx."""
+    told = "laws, by what they are about; each page is written from the law's own declaration."
+    parts = [f"# The laws\n\n{len(laws())} {told}"]
+    for name, members in groupby(laws(), key=folder):
+        members = list(members)
+        rows = [[f"[`{m}`]({m}.md)", bs.law(m).title, _answers(bs.law(m).predicts)] for m in members]
+        tree = "\n".join(["```{toctree}", ":hidden:", "", *members, "```"])
+        parts.append(f"## {name.capitalize()}\n\n{_table(['law', 'title', 'predicts'], rows)}\n\n{tree}")
+    return "\n\n".join(parts) + "\n"
+
+
+def page(name: str, *, picture: bool = False) -> str:
+    """The page of one law, all its variants in turn."""
+    several = variants(name)
+    first = several[min(several)]
+    parts = [f"# `{name}`", f"{first.title}. {_reference(first)}"]
+    if len(several) > 1:
+        parts.append(f"It has {len(several)} variants: `bs.law({name!r}, 2)` is the second.")
+    for number, law in several.items():
+        if len(several) > 1:
+            parts.append(f"## Variant {number}: {law.title}")
+        parts += _sections(law, _picture(name, number) if picture else "")
+    parts.append(f"## Checks\n\n{_checks(name)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def variants(name: str) -> dict[int, Law]:
+    """Number -> law, for every variant of a law."""
+    module = importlib.import_module(f"bayes_scaling.laws.{folder(name)}.{name}")
+    return getattr(module, "VARIANTS", {1: module.LAW})
+
+
+def _sections(law: Law, picture: str) -> list[str]:
+    inputs = [
+        [f"`{i.name}`", i.unit, i.meaning, _range(i.typical), _traits(i.kind, i.centre)] for i in law.inputs
+    ]
+    parameters = [
+        [f"`{p.name}`", p.meaning, p.unit, _range(p.interval), p.support, p.pool]
+        + (["floor"] if p.name == law.floor else [""])
+        for p in law.parameters
+    ]
+    parts = [
+        f"```text\n{law.equation}\n```",
+        f"**Predicts** {_answers(law.predicts)}; {_noise(law.predicts)}.",
+        "**Inputs**\n\n" + _table(["name", "unit", "meaning", "typical range", "how it is given"], inputs),
+        "**Parameters**\n\n"
+        + _table(["name", "meaning", "unit", "90 % prior", "support", "families", ""], parameters),
+    ]
+    if picture:
+        parts.append(f"![Prior predictive of {law.name}]({picture})")
+    if law.monotone:
+        told = ", ".join(f"{way} in `{name}`" for name, way in law.monotone.items())
+        parts.append(f"**Monotone**: {told}, at all values of the parameters.")
+    if law.published:
+        parts.append("**Published values**\n\n" + _published(law))
+    if law.limits:
+        rows = [[limit.when, f"[`{limit.becomes}`]({limit.becomes}.md)"] for limit in law.limits]
+        parts.append("**Limits**\n\n" + _table(["when", "becomes"], rows))
+    if law.derived:
+        rows = [
+            [
+                f"`{d.name}`",
+                d.meaning,
+                d.unit,
+                ", ".join(f"`{n}`" for n in inspect.signature(d.function).parameters),
+            ]
+            for d in law.derived
+        ]
+        parts.append("**Derived**\n\n" + _table(["name", "meaning", "unit", "of"], rows))
+    if law.notes:
+        parts.append(f"**Notes.** {_cell(law.notes)}")
+    return parts
+
+
+def _published(law: Law) -> str:
+    names = [p.name for p in law.parameters]
+    rows = [
+        [key, *(f"{record.values[n]:.5g}" for n in names), record.source, record.tag]
+        for key, record in law.published.items()
+    ]
+    table = _table(["key", *(f"`{n}`" for n in names), "source", "seen in"], rows)
+    return f"{table}\n\n{_legend(law.published.values())}"
+
+
+def _legend(records: Iterable[Published]) -> str:
+    used = {r.tag for r in records}
+    return "Seen in: " + "; ".join(f"*{_cell(tag)}*, {TAGS[tag]}" for tag in TAGS if tag in used) + "."
+
+
+def _checks(name: str) -> str:
+    declared = variants(name).values()
+    golden, limits = sum(len(v.golden) for v in declared), sum(len(v.limits) for v in declared)
+    own, study = _covered().get(name, ("none", "none"))
+    rows = [
+        ["published or recomputed numbers that must come out", str(golden)],
+        ["limits that must hold", str(limits)],
+        ["tests of its own", own],
+        ["real study in a test", study],
+    ]
+    return (
+        _table(["check", "what there is"], rows)
+        + "\n\nSee [coverage](../coverage.md) for the tests of every law."
+    )
+
+
+@cache
+def _covered() -> dict[str, tuple[str, str]]:
+    """Law -> its own tests and the study on which it is tested, from the page on coverage."""
+    text = (DOCS / "coverage.md").read_text(encoding="utf-8")
+    rows = (
+        line.strip("| ").split(" | ") for line in text.splitlines() if re.match(r"\| [123]\.\d+ \| `", line)
+    )
+    return {row[1].strip("`"): (row[4], row[5]) for row in rows if len(row) == 6}
+
+
+def _reference(law: Law) -> str:
+    r = law.reference
+    link = f", [arXiv:{r.arxiv}](https://arxiv.org/abs/{r.arxiv})" if r.arxiv else ""
+    return f"{r.authors}, *{r.title}*, {r.year}{link}."
+
+
+def _answers(predicts: Response) -> str:
+    unit = f" in {predicts.unit}" if predicts.unit not in {"1", "count", ""} else ""
+    relative = ", relative to the data" if predicts.centre == "data" else ""
+    return f"`{predicts.name}`{unit}{relative}"
+
+
+def _noise(predicts: Response) -> str:
+    if predicts.noise == "beta_binomial":
+        return f"beta-binomial out of `{predicts.trials}`, {predicts.link} link"
+    if predicts.noise == "negative_binomial":
+        return f"negative binomial, {predicts.link} link"
+    low, high = predicts.scatter
+    return (
+        f"Student-t on the {predicts.link} scale, where one run scatters by {low:g} to {high:g} "
+        f"(90 % prior) where the mean is {predicts.reference:g}"
+    )
+
+
+def _traits(kind: str, centre: str) -> str:
+    given = "one number per run" if kind == "positive" else "a value per step"
+    return given + (", seen relative to the data" if centre == "data" else "")
+
+
+def _range(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:.4g} to {ends[1]:.4g}"
+
+
+def _picture(name: str, number: int) -> str:
+    return f"{name}.png" if number == 1 else f"{name}-{number}.png"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; columns that are empty in all rows are left out."""
+    rows = [list(map(_cell, row)) for row in rows]
+    kept = [j for j in range(len(head)) if any(row[j] for row in rows)]
+    lines = [[head[j] for j in kept], ["---"] * len(kept), *([row[j] for j in kept] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Text that Markdown leaves as it is: no cell ends early and no star or underscore turns to emphasis."""
+    parts = re.split(r"(`[^`]*`|\[[^\]]*\]\([^)]*\))", text)
+    plain = [p if i % 2 else re.sub(r"([*_<~^])", r"\\\1", p) for i, p in enumerate(parts)]
+    return "".join(plain).replace("|", r"\|")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=DOCS / "laws", help="where the pages go")
+    parser.add_argument("--pictures", action="store_true", help="draw each law's prior predictive")
+    parser.add_argument("--law", action="append", metavar="NAME", help="only this law; may be repeated")
+    chosen = parser.parse_args()
+    pages = write(chosen.folder, names=chosen.law, pictures=chosen.pictures)
+    print(f"{len(pages)} pages in {chosen.folder}")
+
+
+if __name__ == "__main__":
+    main()
