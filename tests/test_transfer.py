@@ -505,6 +505,12 @@ _JSON = st.recursive(
 )
 
 
+def test_a_prior_without_a_version_is_refused(simple) -> None:
+    record = json.loads(as_json(simple)) | {"package_version": ""}
+    with pytest.raises(PriorError, match="package_version is empty"):
+        from_json(json.dumps(record))
+
+
 @given(data=st.data())
 def test_no_edit_does_worse_than_a_refusal(simple, data) -> None:
     """Anything in the place of any value: refused with a reason, or a prior that can be used and kept."""

@@ -171,6 +171,10 @@ def _record(record: Any) -> Prior:
         raise PriorError("units must say the unit of every input and of the response, as text")
     if not isinstance(record["provenance"], dict):
         raise PriorError("provenance must be an object")
+    if not record["package_version"]:
+        raise PriorError(
+            "package_version is empty; expected the version that wrote the prior, such as '0.1.0'"
+        )
     return Prior(
         law=_text("law", record["law"]),
         terms=terms,

@@ -209,8 +209,8 @@ def _ecdf(values: np.ndarray, at: np.ndarray) -> np.ndarray:
 def plot_calibration(outcomes: Sequence[Outcome], *, path: str | os.PathLike | None = None) -> Figure:
     """PITs of all outcomes against uniformity, and how many outcomes each band held.
 
-    Left, the empirical distribution of the PITs less the diagonal, with the 90 % simultaneous band of
-    calibrated XX
+    Left, the empirical distribution of the PITs and the 90 % simultaneous band in which that of calibrated
+    forecasts lies; right, the share of outcomes that each band held, with its Jeffreys interval.
 
     Parameters
     ----------
