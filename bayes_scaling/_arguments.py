@@ -195,13 +195,16 @@ def averaged(
 
 
 def must_pass(whole: Average) -> None:
-    """Refuse laws that all failed, and say why of each; those that failed beside others are left out."""
+    """Refuse an average of which laws that failed carry half or more, and say why of each."""
     from bayes_scaling.forecast import DiagnosticsRefused
 
     failed = [one for one in whole.posteriors if not one.diagnostics.passed]
     if failed and len(whole.posteriors) > 1:
         each = "\n".join(f"{one.law.name} {one.diagnostics}" for one in failed)
-        raise DiagnosticsRefused(f"no law passed its diagnostics, so that none forecasts:\n{each}")
+        few = len(failed) < len(whole.posteriors)
+        lost = "half of the average or more" if few else "no law"
+        verb = "failed" if few else "passed"
+        raise DiagnosticsRefused(f"{lost} {verb} its diagnostics, so that none forecasts:\n{each}")
 
 
 def needs_one_law(asked: Sequence[Candidate], options: Mapping[str, Any]) -> None:

@@ -205,12 +205,16 @@ def _tell(kept: Ledger, found: Calibration | None) -> None:
 
 
 def _outcome_record(record: Record, x: Outcome) -> dict[str, Any]:
-    from bayes_scaling.report.outcome import BANDS, band_of, inside
+    from bayes_scaling.report.outcome import band_of
+    from bayes_scaling.scores import LEVELS, covered
 
     plan, what = record.plan(x.quantity, x.plan), record.predicted(x.quantity)
     bands = {
-        f"{p:g}": {"interval": list(band_of(record, x.quantity, x.plan, p)), "inside": inside(x.pit, p)}
-        for p in BANDS
+        f"{p:g}": {
+            "interval": list(band_of(record, x.quantity, x.plan, p)),
+            "inside": bool(covered(x.pit, p)),
+        }
+        for p in LEVELS
     }
     told = asdict(x) | {"unit": what.unit, "target": what.target, "family": plan.family, "bands": bands}
     del told["record"]

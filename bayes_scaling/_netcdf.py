@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
-import secrets
-import shutil
 from pathlib import Path
 
 import xarray as xr
 
+from bayes_scaling._files import cause_of, write_whole
 from bayes_scaling._tables import no_such_file
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_CAUSES = {
-    errno.ENOSPC: "the disk is full",
-    getattr(errno, "EDQUOT", -1): "the disk quota is used up",
-    errno.EFBIG: "the file would be larger than is allowed here",
-    errno.EACCES: "there is no permission to write there",
-    errno.EPERM: "there is no permission to write there",
-    errno.EROFS: "the file system is read-only",
-}
 
 
 class StorageError(ValueError):
@@ -50,33 +38,14 @@ def write(tree: xr.DataTree, path: Path) -> None:
     assert isinstance(content, memoryview)
     try:
         with content:  # a view that an error's traceback keeps alive would break its buffer's end
-            _replace(path.resolve(), content)
+            write_whole(path, content)
     except OSError as error:
-        cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
-        raise _unsaved(path, cause) from error
+        raise _unsaved(path, cause_of(error)) from error
 
 
 def _unsaved(path: Path, cause: str) -> StorageError:
     old = "the old file is untouched" if path.is_file() else "nothing was written"
     return StorageError(f"cannot save to {str(path)!r}: {cause}. The posterior is still in memory; {old}.")
-
-
-def _replace(path: Path, content: memoryview) -> None:
-    """Put a whole file in the place of an old one."""
-    if path.exists() and not os.access(path, os.W_OK):  # a rename would not ask
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    temporary = path.with_name(f".bayes-scaling-{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def read(path: Path) -> xr.DataTree:

@@ -76,7 +76,7 @@ class Backtest:
     def advice(self) -> str:
         """Whether past bands on this very table were too narrow or too wide, and by how much."""
         mine = self.table[self.table["law"] == self.best]
-        inside = float(_split_mean(mine, (np.abs(mine["pit"] - 0.5) <= 0.45)))
+        inside = float(_split_mean(mine, scores.covered(mine["pit"], 0.9)))
         z = np.abs(_normal_scores(mine["pit"].to_numpy()))
         stretch = float(np.quantile(z, 0.9) / 1.6449)
         said = f"90 % bands of {self.best} held {100 * inside:.0f} % of {len(mine)} hidden measurements"

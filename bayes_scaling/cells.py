@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,10 +14,11 @@ from zipfile import BadZipFile
 import numpy as np
 
 from bayes_scaling import scores
+from bayes_scaling._files import write_whole
 from bayes_scaling.engine import Settings
-from bayes_scaling.law import Law
 from bayes_scaling.layout import prepare
-from bayes_scaling.measurements import Measurements, measurements
+from bayes_scaling.measurements import measurements
+from bayes_scaling.observe import slope_numpy
 from bayes_scaling.posterior import lean
 from bayes_scaling.predict import NEW, log_density, noise_at, predict, spread_out
 from bayes_scaling.rivals import Candidate
@@ -103,7 +103,9 @@ def cell_of(
     rng = np.random.default_rng(settings.seed)
     curves = predict(posterior, inputs, families, rng)
     noise = noise_at(posterior, curves, [{}] * len(families), None)
-    noise = noise._replace(error=np.broadcast_to(_relative_error(one.law, hidden), curves.eta.shape))
+    if one.law.predicts.noise == "student":
+        error = hidden.error / np.abs(slope_numpy(one.law.predicts.link, hidden.response))
+        noise = noise._replace(error=np.broadcast_to(error, curves.eta.shape))
     draws, _ = spread_out(posterior, curves, noise, "measurement", rng, trials=hidden.trials)
     density = log_density(posterior, curves, noise, hidden.response, trials=hidden.trials)
     back = np.argsort(hidden.row)  # measurements are sorted by family; the split's rows are not
@@ -116,14 +118,6 @@ def cell_of(
         judged.rhat,
         drawn.seconds,
     )
-
-
-def _relative_error(law: Law, hidden: Measurements) -> np.ndarray:
-    """Known standard errors of the hidden rows on the link scale."""
-    y = hidden.response
-    if law.predicts.noise != "student" or law.predicts.link == "identity":
-        return hidden.error
-    return hidden.error / (y if law.predicts.link == "log" else y * (1 - y))
 
 
 def stored_cell(resume: Any, *arguments: Any) -> Cell:
@@ -140,10 +134,9 @@ def stored_cell(resume: Any, *arguments: Any) -> Cell:
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         pass  # not there, or half of a file that someone else wrote
     cell = cell_of(*arguments)
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
-    with os.fdopen(handle, "wb") as file:
-        np.savez_compressed(file, **{n: getattr(cell, n) for n in names})
-    os.replace(temporary, path)
+    content = io.BytesIO()
+    np.savez_compressed(content, **{n: getattr(cell, n) for n in names})
+    write_whole(path, content.getbuffer())
     return cell
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from bayes_scaling.law import POOL_SCALE, Z90, Law, Link, Noise, Parameter, Pool, Response, Support
 from bayes_scaling.measurements import Measurements, measurements
+from bayes_scaling.observe import link_numpy, slope_numpy
 from bayes_scaling.runs import Runs
 from bayes_scaling.structure import Landmarks, Structure, features, landmarks
 
@@ -275,17 +276,13 @@ def _on_link_scale(law: Law, measured: Measurements) -> tuple[np.ndarray, np.nda
     noise, y = law.predicts, measured.response
     if noise.noise != "student":
         return y, measured.error, 0.0, 1.0, 0.0
-    if noise.link == "identity":
-        g, slope, reference = y, np.ones_like(y), noise.reference
-    elif noise.link == "log":
-        g, slope, reference = np.log(y), 1 / y, float(np.log(noise.reference))
-    else:
-        g, slope, reference = np.log(y / (1 - y)), 1 / (y * (1 - y)), 0.0
+    g, error = link_numpy(noise.link, y), measured.error / np.abs(slope_numpy(noise.link, y))
+    reference = {"identity": noise.reference, "log": float(np.log(noise.reference))}.get(noise.link, 0.0)
     if noise.centre == "none":
-        return g, measured.error * slope, 0.0, 1.0, reference
+        return g, error, 0.0, 1.0, reference
     stretch = float(g.std()) or 1.0
     shift, stretch = float(g.mean()), stretch if noise.link == "identity" else 1.0
-    return g, measured.error * slope, shift, stretch, shift
+    return g, error, shift, stretch, shift
 
 
 def _target(law: Law, measured: Measurements, observed: np.ndarray) -> np.ndarray:
@@ -293,9 +290,8 @@ def _target(law: Law, measured: Measurements, observed: np.ndarray) -> np.ndarra
     if law.predicts.noise == "student":
         return observed
     if law.predicts.noise == "negative_binomial":
-        return np.log(observed + 0.5) if law.predicts.link == "log" else observed
-    p = (observed + 0.5) / (measured.trials + 1.0)
-    return np.log(-np.log(p)) if law.predicts.link == "loglog" else np.log(p) - np.log1p(-p)
+        return link_numpy(law.predicts.link, observed + 0.5 * (law.predicts.link == "log"))
+    return link_numpy(law.predicts.link, (observed + 0.5) / (measured.trials + 1.0))
 
 
 def _pad_schedules(schedules: np.ndarray) -> np.ndarray:

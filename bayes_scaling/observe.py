@@ -139,6 +139,24 @@ def unlink_numpy(link: Link, value: np.ndarray) -> np.ndarray:
     return value
 
 
+def link_numpy(link: Link, y: np.ndarray) -> np.ndarray:
+    """``g(y)`` on the host."""
+    if link == "log":
+        return np.log(y)
+    if link == "logit":
+        return np.log(y) - np.log1p(-y)
+    return np.log(-np.log(y)) if link == "loglog" else y
+
+
+def slope_numpy(link: Link, mean: np.ndarray) -> np.ndarray:
+    """Derivative of the response with respect to the link scale, on the host; negative for ``loglog``."""
+    if link == "log":
+        return mean
+    if link == "logit":
+        return mean * (1 - mean)
+    return mean * np.log(mean) if link == "loglog" else np.ones_like(mean)
+
+
 def bounded(eta: Any, reference: Any) -> Any:
     """Keep a prediction finite when the sampler's first steps leave the law's support."""
     return jnp.clip(eta, reference - BOUND, reference + BOUND)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_scaling.borrowed.conflict import Conflict, borrow
+from bayes_scaling.borrowed.conflict import TRUST, Conflict, borrow
 from bayes_scaling.borrowed.record import Prior
 from bayes_scaling.diagnostics import Diagnostics, diagnose, identifiability
 from bayes_scaling.engine import Settings
@@ -27,6 +27,7 @@ from bayes_scaling.priors import as_prior
 from bayes_scaling.runs import Runs, read_runs
 from bayes_scaling.sample import Draws, Progress, sample
 from bayes_scaling.structure import DEFAULT, Structure
+from bayes_scaling.supports import to_free
 
 #: Arrays with a row dimension are kept whole up to this many numbers, and thinned over draws beyond.
 MOST_NUMBERS = 20_000_000
@@ -100,6 +101,7 @@ def fit(
     structure: Structure | None = DEFAULT,
     correlate: bool = False,
     prior: Prior | str | os.PathLike[str] | None = None,
+    trust: float = TRUST,
     settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> Posterior:
@@ -124,6 +126,8 @@ def fit(
     prior : Prior, name or path, optional
         Prior of an unmeasured family: from `bayes_scaling.transfer`, a prior pack, or a file. It is checked
         against the first runs, and widened where they disagree (`Posterior.conflict`).
+    trust : float
+        Weight of that prior against the law's own before any run is seen.
     settings : Settings, optional
     progress : callable, optional
         ``progress(done, total, divergences)``.
@@ -141,7 +145,9 @@ def fit(
     prepared = prepare(law, runs, inputs=inputs, response=response, structure=structure, correlate=correlate)
     conflict = None
     if prior is not None:
-        prepared, conflict = borrow(prepared, as_prior(prior), seed=(settings or Settings()).seed)
+        prepared, conflict = borrow(
+            prepared, as_prior(prior), trust=trust, seed=(settings or Settings()).seed
+        )
     drawn = sample(prepared.shape, prepared.data, settings, progress=progress)
     return replace(from_draws(prepared, drawn, settings), conflict=conflict)
 
@@ -284,20 +290,6 @@ def summarise(posterior: Posterior, prob: float = 0.9) -> pd.DataFrame:
 def _is_scale(name: str) -> bool:
     scales = ("overdispersion", "structure_scale", "degrees_of_freedom")
     return name.endswith(("_sd", "_spread")) or name in scales
-
-
-def to_free(support: str, values: np.ndarray) -> np.ndarray:
-    """Unconstrained values of a parameter."""
-    if support == "positive":
-        return np.log(values)
-    return np.log(values) - np.log1p(-values) if support == "unit" else values
-
-
-def from_free(support: str, values: np.ndarray) -> np.ndarray:
-    """Inverse of `to_free`."""
-    if support == "positive":
-        return np.exp(values)
-    return 1 / (1 + np.exp(-values)) if support == "unit" else values
 
 
 def _numbered(group: xr.Dataset) -> xr.Dataset:

@@ -13,12 +13,13 @@ import xarray as xr
 
 from bayes_scaling.layout import Shape, bucket, coordinates
 from bayes_scaling.model import SPREAD_SD, displaced, predict_rows
-from bayes_scaling.observe import bounded, unlink_numpy
-from bayes_scaling.posterior import Posterior, from_free, to_free
+from bayes_scaling.observe import bounded, link_numpy, slope_numpy, unlink_numpy
+from bayes_scaling.posterior import Posterior
+from bayes_scaling.runs import NEW as NEW
 from bayes_scaling.structure import features, residual_factor
+from bayes_scaling.supports import from_free, to_free
 
 Target = Literal["mean", "new_run", "measurement"]
-NEW = "new"
 
 #: Student-t noise with fewer degrees of freedom counts as this many in variances (never in draws).
 LEAST_VARIANCE_DF = 2.1
@@ -58,7 +59,7 @@ def predict(
     """
     prepared = posterior.prepared
     draws = posterior.tree["posterior"].to_dataset()
-    own = {name: _family_draws(posterior, draws, name, rng) for name in dict.fromkeys(families)}
+    own = {name: family_draws(posterior, draws, name, rng) for name in dict.fromkeys(families)}
     theta = np.stack([own[name].theta for name in families], axis=1)
     delta = np.zeros(theta.shape[:2])
     if prepared.marks is not None:
@@ -79,7 +80,7 @@ class _Family(NamedTuple):
     weights: np.ndarray  # (S, R) of the discrepancy's features
 
 
-def _family_draws(posterior: Posterior, draws: xr.Dataset, name: str, rng: np.random.Generator) -> _Family:
+def family_draws(posterior: Posterior, draws: xr.Dataset, name: str, rng: np.random.Generator) -> _Family:
     """Parameters of a measured family, or of a new one drawn around the population."""
     prepared = posterior.prepared
     shape, law, data = prepared.shape, prepared.law, prepared.data
@@ -169,7 +170,7 @@ def noise_at(
     typical = float(np.median(relative)) if relative.size else 0.0
     mean = unlink_numpy(prepared.shape.link, curves.eta)
     given = (
-        np.abs(error / _slope(prepared.shape.link, mean))
+        np.abs(error / slope_numpy(prepared.shape.link, mean))
         if error is not None
         else np.full_like(mean, typical)
     )
@@ -209,7 +210,7 @@ def spread_out(
         return _events(posterior, mean, variance, target, rng)
     if kind == "beta_binomial":
         return _counts(posterior, mean, variance, target, rng, trials)
-    slope = _slope(link, mean) ** 2 * (1 + 2 / np.maximum(noise.df - 2, LEAST_VARIANCE_DF - 2))
+    slope = slope_numpy(link, mean) ** 2 * (1 + 2 / np.maximum(noise.df - 2, LEAST_VARIANCE_DF - 2))
     variance["structure"] = variance["structure"] + _typical_mean(slope * noise.misfit**2)
     variance["seed"] = _typical_mean(slope * noise.seed**2)
     scale = noise.misfit**2 + noise.seed**2
@@ -274,17 +275,6 @@ def _squared_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(power > 0, np.minimum(r2, 1.0), 1.0)
 
 
-def _slope(link: str, mean: np.ndarray) -> np.ndarray:
-    """Derivative of the response with respect to the link scale."""
-    if link == "log":
-        return mean
-    if link == "logit":
-        return mean * (1 - mean)
-    if link == "loglog":
-        return mean * np.log(mean)
-    return np.ones_like(mean)
-
-
 def log_density(
     posterior: Posterior, curves: Curves, noise: LinkNoise, observed: np.ndarray, trials: np.ndarray
 ) -> np.ndarray:
@@ -297,8 +287,8 @@ def log_density(
     link, kind = posterior.prepared.shape.link, posterior.prepared.shape.noise
     if kind == "student":
         scale = np.sqrt(noise.seed**2 + noise.misfit**2 + noise.error**2)
-        value, slope = to_link_numpy(link, observed)
-        each = stats.t.logpdf(value, noise.df, curves.eta, scale) + np.log(slope)
+        density = stats.t.logpdf(link_numpy(link, observed), noise.df, curves.eta, scale)
+        each = density - np.log(np.abs(slope_numpy(link, observed)))
     else:
         over = posterior.tree["posterior"].to_dataset()["overdispersion"].values.reshape(-1, 1) + 1e-9
         mean = unlink_numpy(link, curves.eta)
@@ -309,14 +299,3 @@ def log_density(
             each = stats.nbinom.logpmf(observed, 1 / over, 1 / (1 + over * np.clip(mean, 1e-9, 1e15)))
     top = each.max(axis=0)
     return top + np.log(np.exp(each - top).mean(axis=0))
-
-
-def to_link_numpy(link: str, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A response on the link scale, and the absolute derivative of the link there."""
-    if link == "log":
-        return np.log(y), 1 / y
-    if link == "logit":
-        return np.log(y) - np.log1p(-y), 1 / (y * (1 - y))
-    if link == "loglog":
-        return np.log(-np.log(y)), -1 / (y * np.log(y))
-    return np.asarray(y, float), np.ones(len(y))

@@ -16,6 +16,9 @@ from bayes_scaling.units import VOCABULARY, RunsError, convert, derive, missing,
 
 __all__ = ["Runs", "RunsError", "assemble", "number", "read_runs", "run_of_row", "subset"]
 
+#: Name of a family that nobody has measured.
+NEW = "new"
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Runs:
@@ -130,6 +133,12 @@ def read_runs(
     nameless = np.flatnonzero(frame["family"].isna()) if "family" in frame else ()
     if len(nameless):
         problems.append(f"family: no name in {check.rows(nameless, row)}; expected one for every row")
+    reserved = np.flatnonzero(frame["family"] == NEW) if "family" in frame else ()
+    if len(reserved):
+        problems.append(
+            f"family: {NEW!r} in {check.rows(reserved, row)} names a family that nobody has measured; "
+            "rename this one"
+        )
     check.run_ids(frame, row, problems)
     if curves:
         check.schedules(frame, curves, problems, notes)

@@ -2,7 +2,7 @@
 
 `transfer` marginalises the population of the families that were fitted; `regress_families` lets it depend on
 what is known of a family (data recipe, architecture); `common_tokenizer` makes losses of different tokenizers
-comparable first. `fit_with_prior` updates the prior by the new family's first runs.
+comparable first. `bayes_scaling.fit` updates the prior by the new family's first runs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.borrowed.conflict import TRUST, Conflict, borrow
 from bayes_scaling.borrowed.model import noise_terms, structure_of, tokenizer, units_of
 from bayes_scaling.borrowed.record import (
     STRUCTURE,
@@ -29,19 +28,15 @@ from bayes_scaling.borrowed.record import (
     rows_of,
 )
 from bayes_scaling.covariates import design, regress
-from bayes_scaling.engine import Settings
 from bayes_scaling.forecast import DiagnosticsRefused
-from bayes_scaling.law import Law, Support
-from bayes_scaling.laws import law as law_by_name
-from bayes_scaling.layout import prepare
+from bayes_scaling.law import Support
 from bayes_scaling.model import LEAST_DF, SPREAD_SD
-from bayes_scaling.posterior import Posterior, from_draws, to_free
-from bayes_scaling.predict import NEW, _family_draws
-from bayes_scaling.runs import Runs, assemble, read_runs
-from bayes_scaling.sample import sample
-from bayes_scaling.structure import DEFAULT, Structure
+from bayes_scaling.posterior import Posterior
+from bayes_scaling.predict import NEW, family_draws
+from bayes_scaling.runs import Runs, assemble
+from bayes_scaling.supports import to_free
 
-__all__ = ["common_tokenizer", "fit_with_prior", "regress_families", "transfer"]
+__all__ = ["common_tokenizer", "regress_families", "transfer"]
 
 #: Supports of the terms of `layout.NOISE` and of the overdispersion.
 _SUPPORT: Mapping[str, Support] = {
@@ -97,7 +92,7 @@ def transfer(
             "mend it, or say allow_failed=True"
         )
     prepared, law = posterior.prepared, posterior.law
-    theta = _family_draws(
+    theta = family_draws(
         posterior, posterior.tree["posterior"].to_dataset(), NEW, np.random.default_rng(seed)
     ).theta
     columns = {p.name: to_free(p.support, theta[:, k]) for k, p in enumerate(law.parameters)}
@@ -127,47 +122,6 @@ def transfer(
         provenance=_provenance(posterior, sources),
         version=metadata.version("bayes_scaling"),
     )
-
-
-def fit_with_prior(
-    law: Law | str,
-    runs: Runs | pd.DataFrame,
-    prior: Prior,
-    *,
-    inputs: Mapping[str, str] | None = None,
-    response: str | None = None,
-    structure: Structure | None = DEFAULT,
-    trust: float = TRUST,
-    settings: Settings | None = None,
-) -> tuple[Posterior, Conflict]:
-    """Update a borrowed prior by the runs of a new family, one run or more.
-
-    Parameters
-    ----------
-    law, runs, inputs, response, structure, settings
-        As in `bayes_scaling.fit`.
-    prior : Prior
-    trust : float
-        Weight of the borrowed prior against the law's own before any run is seen.
-
-    Returns
-    -------
-    Posterior, Conflict
-        The second says how the prior fared on the first runs, and how far it was widened.
-
-    Raises
-    ------
-    PriorError
-        If the prior is of another law, in other units, of another tokenizer or another discrepancy.
-    LawError, RunsError
-        If the law is unknown or the table lacks what the law needs.
-    """
-    law = law_by_name(law) if isinstance(law, str) else law
-    runs = runs if isinstance(runs, Runs) else read_runs(runs)
-    prepared = prepare(law, runs, inputs=inputs, response=response, structure=structure)
-    seed = settings.seed if settings else 0
-    prepared, conflict = borrow(prepared, prior, trust=trust, seed=seed)
-    return from_draws(prepared, sample(prepared.shape, prepared.data, settings), settings), conflict
 
 
 def regress_families(

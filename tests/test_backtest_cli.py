@@ -19,7 +19,6 @@ from bayes_scaling import _render, cells
 from bayes_scaling.cells import Split
 from bayes_scaling.cli import app
 from bayes_scaling.plot import PlotError
-from bayes_scaling.plot.calibration import POINTS, uniform_band
 from bayes_scaling.plot.prior import from_prior
 
 RUN = CliRunner()
@@ -253,12 +252,3 @@ def test_the_picture_of_one_law_with_negative_values() -> None:
     assert "only" in {line.get_label() for line in left.lines}
     with pytest.raises(PlotError, match=r"expected one of .*\.png"):
         bs.plot_backtest(one, path="backtest.docx")
-
-
-@pytest.mark.parametrize("count", [7, 40])
-def test_the_band_holds_what_it_promises(count) -> None:
-    low, high = uniform_band(count)
-    draws = np.sort(np.random.default_rng(1).random((20_000, count)), axis=1)
-    ecdf = (draws[:, :, None] <= POINTS).mean(axis=1)
-    inside = ((low <= ecdf + 1e-12) & (ecdf <= high + 1e-12)).all(axis=1).mean()
-    assert 0.945 <= inside <= 0.985  # discrete: at least 95 %, by a little more

@@ -47,10 +47,11 @@ from bayes_scaling.report import (
 )
 from bayes_scaling.report._parse import MOST_BYTES
 from bayes_scaling.report._schema import _digest, parse_record, to_json
-from bayes_scaling.report.calibration import POINTS, _ecdf, jeffreys, simultaneous_band
+from bayes_scaling.report.calibration import jeffreys
 from bayes_scaling.report.ledger import entered
-from bayes_scaling.report.outcome import band_of, inside
+from bayes_scaling.report.outcome import band_of
 from bayes_scaling.report.record import LEVELS
+from bayes_scaling.scores import POINTS, covered, ecdf, simultaneous_band
 from tests._simulate import chinchilla_table, power_table
 
 RUNS = bs.read_runs(chinchilla_table(1))
@@ -350,7 +351,7 @@ def test_bands_and_pit_agree(record) -> None:
         found = judge(record, "loss", float(truth))
         for prob in (0.5, 0.8, 0.9, 0.95):
             low, high = band_of(record, "loss", 1, prob)
-            assert inside(found.pit, prob) == (low <= truth <= high)
+            assert covered(found.pit, prob) == (low <= truth <= high)
     assert judge(record, "loss", 1.95).band == 0.5
     assert judge(record, "loss", 2.5).band is None
 
@@ -369,7 +370,7 @@ def test_pit_of_calibrated_forecasts_is_uniform(kind) -> None:
     pit = [judge(replace(record, sha256=f"{k}"), "q", float(y)).pit for k, y in enumerate(draw(3000))]
     assert stats.kstest(pit, "uniform").pvalue > 0.01
     for prob in (0.5, 0.9):
-        assert np.mean([inside(p, prob) for p in pit]) == pytest.approx(prob, abs=0.03)
+        assert np.mean([covered(p, prob) for p in pit]) == pytest.approx(prob, abs=0.03)
 
 
 @pytest.mark.parametrize(
@@ -606,16 +607,16 @@ def test_jeffreys_intervals() -> None:
 
 @pytest.mark.parametrize("count", [1, 3, 25, 300])
 def test_the_band_holds_what_it_promises(count) -> None:
-    low, high = simultaneous_band(count)
+    low, high = simultaneous_band(count, 0.9)
     rng = np.random.default_rng(count)
-    held = [((low <= e) & (e <= high)).all() for e in (_ecdf(rng.random(count), POINTS) for _ in range(4000))]
+    held = [((low <= e) & (e <= high)).all() for e in (ecdf(rng.random(count)) for _ in range(4000))]
     assert 0.88 < np.mean(held) < (0.94 if count < 5 else 0.92)  # counts are discrete: a few have a step
     np.testing.assert_allclose(low, 1 - high[::-1], atol=1e-12, err_msg="symmetric")
 
 
 def test_one_outcome_by_hand() -> None:
     """A single uniform number stays inside if it is not in one of the two tails that the band cuts off."""
-    low, high = simultaneous_band(1)
+    low, high = simultaneous_band(1, 0.9)
     tails = POINTS[high == 0].size + POINTS[low == 1].size
     assert 0.9 <= 1 - tails / 100 < 0.93
 

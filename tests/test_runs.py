@@ -365,6 +365,7 @@ def test_implausible_ranges_warn_with_the_guess(columns, message):
             "bleu_se: -0.01 in row 2; expected zero or a positive number",
         ),
         ({"family": ["a", None, "b", " "]}, "family: no name in rows 2, 4; expected one for every row"),
+        ({"family": ["a", "new", "b", "b"]}, "family: 'new' in row 2 names a family that nobody has"),
         (
             {"run": ["a", "a", "b", "c"], "params": [1e8, 1e8, 1e9, 3e9], "tokens": [2e9, 2e9, 2e10, 6e10]},
             r"duplicate run id 'a' at tokens 2e\+09 in rows 1, 2: checkpoints of one run differ in tokens",

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 import bayes_scaling as bs
 from bayes_scaling import _arguments, _cli_transfer
 from bayes_scaling.borrowed import conflict as conflicts
-from bayes_scaling.borrowed.conflict import borrow, mixed
+from bayes_scaling.borrowed.conflict import TRUST, borrow, mixed
 from bayes_scaling.borrowed.file import as_json, from_json, read_prior, save_prior
 from bayes_scaling.borrowed.model import anchored, tokenizer, with_prior
 from bayes_scaling.borrowed.record import ANY, STRUCTURE, Prior, PriorError, noise_only, normal_summary
@@ -84,8 +84,8 @@ def learnt(posterior) -> Prior:
 def one_run(learnt):
     """A seventh family with one run, with the borrowed prior and with the law's own."""
     runs = measured("x", values(0.5), rows=1)
-    found, conflict = transfer.fit_with_prior(LAW, runs, learnt, structure=None, settings=FEW)
-    return found, bs.fit(LAW, runs, structure=None, settings=FEW), conflict
+    found = bs.fit(LAW, runs, prior=learnt, structure=None, settings=FEW)
+    return found, bs.fit(LAW, runs, structure=None, settings=FEW), found.conflict
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def test_agreement_is_told_and_keeps_the_prior(one_run, learnt) -> None:
     conflict = one_run[2]
     assert not conflict.conflicting
     assert conflict.p_value > 0.05
-    assert conflict.weight > transfer.TRUST
+    assert conflict.weight > TRUST
     assert conflict.error < 0.5
     assert conflict.runs == 1
     assert all(1 < np.divide(*conflict.widened[t.name][::-1]) < 2 for t in learnt.parameters), (

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from bayes_scaling._files import cause_of, write_whole
 from bayes_scaling.borrowed.record import STRUCTURE, Anchor, Prior, PriorError, Term, rows_of
 from bayes_scaling.law import Support, nearest
 
@@ -43,14 +44,14 @@ def save_prior(prior: Prior, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     PriorError
-        If it cannot be written.
+        If it cannot be written; an old file stays whole.
     """
     path = Path(path).expanduser()
     text = as_json(prior)
     try:
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text.encode())
     except OSError as error:
-        raise PriorError(f"cannot write the prior to {str(path)!r}: {error.strerror or error}") from error
+        raise PriorError(f"cannot write the prior to {str(path)!r}: {cause_of(error)}") from error
     return path
 
 

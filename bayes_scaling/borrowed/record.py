@@ -6,7 +6,6 @@ terms of the noise (`layout.NOISE`) and the log of the discrepancy's scale.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from bayes_scaling.law import Z90, Parameter, Support
+from bayes_scaling.supports import from_free
 
 #: Law of a prior on noise and discrepancy alone, which serves every law of the same response.
 ANY = "any"
@@ -52,7 +52,7 @@ class Term:
     def interval(self) -> tuple[float, float]:
         """Central 90 % interval in the term's own unit."""
         ends = (self.location - Z90 * self.scale, self.location + Z90 * self.scale)
-        return _constrain(self.support, ends[0]), _constrain(self.support, ends[1])
+        return float(from_free(self.support, ends[0])), float(from_free(self.support, ends[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +184,3 @@ def noise_only(prior: Prior, title: str = "") -> Prior:
 def parameter_term(parameter: Parameter, location: float, scale: float, spread: float) -> Term:
     """The term of a law's parameter."""
     return Term(parameter.name, parameter.support, location, scale, min(spread, scale), parameter.unit)
-
-
-def _constrain(support: Support, u: float) -> float:
-    if support == "positive":
-        return math.exp(u)
-    return 1 / (1 + math.exp(-u)) if support == "unit" else u

@@ -15,9 +15,10 @@ from bayes_scaling.engine import Settings
 from bayes_scaling.forecast import ForecastError
 from bayes_scaling.law import Z90, Law, LawError, Parameter
 from bayes_scaling.laws import law as law_by_name
-from bayes_scaling.posterior import Posterior, fit, from_free
+from bayes_scaling.posterior import Posterior, fit
 from bayes_scaling.predict import NEW, Target
 from bayes_scaling.runs import Runs, RunsError, subset
+from bayes_scaling.supports import from_free
 
 
 def sensitivity(

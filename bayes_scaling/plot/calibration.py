@@ -10,15 +10,13 @@ import pandas as pd
 
 from bayes_scaling.backtest import AVERAGE, Backtest
 from bayes_scaling.plot import _style as style
+from bayes_scaling.scores import POINTS, covered, simultaneous_band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Where the simultaneous band is computed.
-POINTS = np.arange(1, 100) / 100
 PROB = 0.95
-SIMULATIONS = 4000
 #: Laws with a line of their own beside the one that is judged.
 MOST_LAWS = 4
 
@@ -60,7 +58,7 @@ def plot_backtest(backtest: Backtest, *, path: str | os.PathLike | None = None) 
     left, right = figure.subplots(1, 2)
     draw_transforms(left, table, best)
     draw_hidden(right, mine)
-    inside = ((mine["pit"] - 0.5).abs() <= 0.45).groupby(mine["factor"]).mean().mean()
+    inside = covered(mine["pit"], 0.9).groupby(mine["factor"]).mean().mean()
     who = "the average of the laws" if best == AVERAGE else best
     style.heading(left, "Backtest: is the truth where it was forecast?", "PIT of hidden measurements")
     held = f"90 % bars of {who} held {100 * inside:.0f} %"
@@ -70,40 +68,11 @@ def plot_backtest(backtest: Backtest, *, path: str | os.PathLike | None = None) 
     return style.finish(figure, path)
 
 
-def uniform_band(count: int, prob: float = PROB, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Band that holds the empirical distribution of uniform numbers at all of `POINTS` with a probability.
-
-    Pointwise binomial intervals of one common level, which simulation sets (Säilynoja, Bürkner, Vehtari 2022,
-    "Graphical test for discrete uniformity and its applications in goodness-of-fit evaluation and multiple
-    sample comparison", algorithm 1).
-
-    Parameters
-    ----------
-    count : int
-        Number of uniform numbers.
-    prob : float
-    seed : int
-
-    Returns
-    -------
-    low, high : array, shape (99,)
-        Ends of the band, as shares.
-    """
-    from scipy.stats import binom
-
-    cells = np.diff(np.concatenate([[0.0], POINTS, [1.0]]))
-    counts = np.random.default_rng(seed).multinomial(count, cells, SIMULATIONS)[:, :-1].cumsum(axis=1)
-    tails = np.minimum(binom.cdf(counts, count, POINTS), binom.sf(counts - 1, count, POINTS))
-    level = np.quantile(tails.min(axis=1), 1 - prob, method="lower")
-    low, high = binom.ppf(level, count, POINTS), binom.isf(level, count, POINTS)
-    return low / count, high / count
-
-
 def draw_transforms(axes: Axes, table: pd.DataFrame, best: str) -> None:
     """Empirical distribution of the transforms less the diagonal, one line per law, over the band."""
     runs = table.loc[table["law"] == best, "row"].nunique()
     x = np.concatenate([[0.0], POINTS, [1.0]])
-    low, high = (np.concatenate([[0.0], end - POINTS, [0.0]]) for end in uniform_band(runs))
+    low, high = (np.concatenate([[0.0], end - POINTS, [0.0]]) for end in simultaneous_band(runs, PROB))
     note = f"{100 * PROB:.0f} % band if calibrated"
     axes.fill_between(x, low, high, color=style.PALE, linewidth=0, zorder=1, label=note)
     axes.axhline(0, color=style.GREY, linewidth=0.9, zorder=2)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayes_scaling.observe import link_numpy
 from bayes_scaling.plot import _style as style
 from bayes_scaling.plot.curves import response_label
 from bayes_scaling.posterior import Posterior
+from bayes_scaling.scores import covered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +51,7 @@ def plot_predictive_check(posterior: Posterior, *, path: str | os.PathLike | Non
     left, right = figure.subplots(1, 2, width_ratios=[1.9, 1.0])
     draw_residuals(left, posterior, fitted, residual, replicated)
     draw_pit(right, pit)
-    inside = {p: int((np.abs(pit - 0.5) <= p / 2).sum()) for p in (0.5, 0.9)}
+    inside = {p: int(covered(pit, p).sum()) for p in (0.5, 0.9)}
     held = (
         f"{100 * p:.0f} % bands hold {k} of {len(pit)} ({100 * k / len(pit):.0f} %)"
         for p, k in inside.items()
@@ -77,17 +79,8 @@ def residuals(posterior: Posterior) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     if prepared.shape.noise == "negative_binomial":
         observed, replicated = observed + 0.5, replicated + 0.5
     fitted = np.median(replicated, axis=0)
-    centre = linked(link, fitted)
-    return fitted, linked(link, observed) - centre, linked(link, replicated) - centre, pit
-
-
-def linked(link: str, y: np.ndarray) -> np.ndarray:
-    """``g(y)`` on the host."""
-    if link == "log":
-        return np.log(y)
-    if link == "logit":
-        return np.log(y) - np.log1p(-y)
-    return np.log(-np.log(y)) if link == "loglog" else y
+    centre = link_numpy(link, fitted)
+    return fitted, link_numpy(link, observed) - centre, link_numpy(link, replicated) - centre, pit
 
 
 def draw_residuals(

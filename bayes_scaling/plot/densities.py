@@ -10,7 +10,8 @@ import numpy as np
 
 from bayes_scaling.diagnostics import PRIOR_SHARE
 from bayes_scaling.plot import _style as style
-from bayes_scaling.posterior import Posterior, from_free, to_free
+from bayes_scaling.posterior import Posterior
+from bayes_scaling.supports import from_free, to_free
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,14 +12,13 @@ import numpy as np
 
 from bayes_scaling.law import Z90
 from bayes_scaling.plot import _style as style
-from bayes_scaling.report.outcome import BANDS, Outcome
+from bayes_scaling.report.outcome import Outcome
+from bayes_scaling.scores import LEVELS, POINTS, covered, ecdf, simultaneous_band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Points of the unit interval at which the simultaneous band holds.
-POINTS = np.arange(1, 100) / 100
 PROB = 0.9
 #: Larger relative errors are those of a truth that is zero but for rounding.
 MOST = 1e9
@@ -75,7 +74,7 @@ class Calibration:
     error : float or None
         Mean of |median - truth| / |truth|.
     uniform : bool
-        Whether the PITs stay inside the 90 % simultaneous band of `simultaneous_band`.
+        Whether the PITs stay inside the 90 % band of `scores.simultaneous_band`.
     """
 
     count: int
@@ -102,17 +101,17 @@ def calibrate(outcomes: Sequence[Outcome]) -> Calibration:
     errors = np.array([(one.median - one.truth) / abs(one.truth) for one in outcomes if one.truth])
     errors = errors[np.abs(errors) < MOST]
     half = Z90 / math.sqrt(12 * len(pit))
-    low, high = simultaneous_band(len(pit))
-    ecdf = _ecdf(pit, POINTS)
+    low, high = simultaneous_band(len(pit), PROB)
+    shares = ecdf(pit)
     return Calibration(
         count=len(pit),
         records=len({one.record for one in outcomes}),
-        coverage=tuple(_coverage(p, int((np.abs(pit - 0.5) <= p / 2).sum()), len(pit)) for p in BANDS),
+        coverage=tuple(_coverage(p, int(covered(pit, p).sum()), len(pit)) for p in LEVELS),
         mean_pit=float(pit.mean()),
         mean_pit_range=(max(0.0, 0.5 - half), min(1.0, 0.5 + half)),
         bias=float(errors.mean()) if errors.size else None,
         error=float(np.abs(errors).mean()) if errors.size else None,
-        uniform=bool(((low <= ecdf) & (ecdf <= high)).all()),
+        uniform=bool(((low <= shares) & (shares <= high)).all()),
     )
 
 
@@ -139,68 +138,6 @@ def jeffreys(held: int, count: int, prob: float = PROB) -> tuple[float, float]:
     a, b = held + 0.5, count - held + 0.5
     low = float(betaincinv(a, b, (1 - prob) / 2)) if held else 0.0
     return low, float(betaincinv(a, b, (1 + prob) / 2)) if held < count else 1.0
-
-
-def simultaneous_band(count: int, prob: float = PROB) -> tuple[np.ndarray, np.ndarray]:
-    """Band that holds the empirical distribution of uniform numbers at all of `POINTS` at once.
-
-    Pointwise binomial bands of one common level (Säilynoja, Bürkner & Vehtari 2022, arXiv:2103.10522). Their
-    joint probability is computed exactly, by following the counts, a Markov chain, from point to point; the
-    band is the narrowest of at least the wanted probability.
-
-    Parameters
-    ----------
-    count : int
-        Number of uniform numbers.
-    prob : float
-
-    Returns
-    -------
-    low, high : array, shape (99,)
-        Ends of the band, as shares.
-    """
-    accepted, refused = np.log((1 - prob) / len(POINTS)), np.log(2 * (1 - prob))  # Bonferroni; too narrow
-    for _ in range(16):
-        middle = (accepted + refused) / 2
-        if _joint(*_pointwise(count, np.exp(middle)), count) >= prob:
-            accepted = middle
-        else:
-            refused = middle
-    low, high = _pointwise(count, np.exp(accepted))
-    return low / count, high / count
-
-
-def _pointwise(count: int, tails: float) -> tuple[np.ndarray, np.ndarray]:
-    """Binomial counts that leave out at most half of that probability on each side, at every point."""
-    from scipy.stats import binom
-
-    low, high = binom.ppf(tails / 2, count, POINTS), binom.ppf(1 - tails / 2, count, POINTS)
-    return low.astype(int), high.astype(int)
-
-
-def _joint(low: np.ndarray, high: np.ndarray, count: int) -> float:
-    """Probability that the counts of uniform numbers up to every point lie between these, ends included."""
-    from scipy.special import gammaln
-
-    log_factorial = gammaln(np.arange(count + 1) + 1.0)
-    now, mass, before = np.array([0]), np.array([1.0]), 0.0
-    for point, least, most in zip(POINTS, low, high, strict=True):
-        then, step = np.arange(least, most + 1), (point - before) / (1 - before)
-        rest, gained = count - now[:, None], then[None, :] - now[:, None]
-        possible = gained >= 0
-        gained = np.where(possible, gained, 0)
-        lost = rest - gained
-        log_mass = (
-            log_factorial[rest] - log_factorial[gained] - log_factorial[np.maximum(lost, 0)]
-            + gained * np.log(step) + lost * np.log1p(-step)
-        )  # fmt: skip
-        mass = mass @ np.where(possible, np.exp(log_mass), 0.0)
-        now, before = then, point
-    return float(mass.sum())
-
-
-def _ecdf(values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return np.searchsorted(np.sort(values), at, side="right") / len(values)
 
 
 # --- picture -----------------------------------------------------------------------------------------------
@@ -256,7 +193,7 @@ def signed(value: float) -> str:
 
 
 def _draw_pit(axes: Axes, pit: np.ndarray) -> None:
-    low, high = simultaneous_band(len(pit))
+    low, high = simultaneous_band(len(pit), PROB)
     x = np.concatenate([[0.0], POINTS, [1.0]])
     low, high = (np.concatenate([[0.0], side, [1.0]]) for side in (low, high))
     axes.fill_between(x, low, high, color=style.PALE, linewidth=0, zorder=1)

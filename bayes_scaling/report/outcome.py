@@ -10,10 +10,9 @@ import numpy as np
 
 from bayes_scaling.report._parse import RecordError, brief
 from bayes_scaling.report._schema import Record
+from bayes_scaling.scores import LEVELS, covered
 from bayes_scaling.units import number
 
-#: Probabilities of the central bands that are reported.
-BANDS = (0.5, 0.8, 0.9, 0.95)
 #: An outcome this many widths of the 80 % band away from the median is probably in another unit.
 FAR = 20.0
 
@@ -46,12 +45,7 @@ class Outcome:
     @property
     def band(self) -> float | None:
         """Probability of the narrowest reported band that holds the truth; None if it lies outside of all."""
-        return next((p for p in BANDS if inside(self.pit, p)), None)
-
-
-def inside(pit: float, prob: float) -> bool:
-    """Whether the central band of that probability holds an outcome."""
-    return abs(pit - 0.5) <= prob / 2
+        return next((p for p in LEVELS if covered(self.pit, p)), None)
 
 
 def parse_outcome(text: str) -> tuple[str, float]:

@@ -7,7 +7,6 @@ the ticket, or enter the record in a ledger when it is made.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import secrets
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayes_scaling._files import cause_of, write_whole
 from bayes_scaling.forecast import Forecast
 from bayes_scaling.law import LawError
 from bayes_scaling.laws import law as law_by_name
@@ -189,29 +189,14 @@ def write_record(record: Record, path: str | os.PathLike[str]) -> Path:
         raise RecordError(
             f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; make it first"
         )
-    temporary = path.with_name(f".bayes-scaling-{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("x", encoding="ascii") as file:
-            file.write(to_json(record))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)  # a rename that refuses to replace
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without hard links
-            if os.path.lexists(path):
-                raise FileExistsError from None
-            os.replace(temporary, path)
+        write_whole(path, to_json(record).encode("ascii"), replace=False)
     except FileExistsError:
         raise RecordError(
             f"{str(path)!r} exists and a record is never replaced; choose another name"
         ) from None
     except OSError as error:
-        raise RecordError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        raise RecordError(f"cannot write {str(path)!r}: {cause_of(error)}") from error
     return path
 
 

@@ -1,0 +1,74 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+_CAUSES = {
+    errno.ENOSPC: "the disk is full",
+    getattr(errno, "EDQUOT", -1): "the disk quota is used up",
+    errno.EFBIG: "the file would be larger than is allowed here",
+    errno.EACCES: "there is no permission to write there",
+    errno.EPERM: "there is no permission to write there",
+    errno.EROFS: "the file system is read-only",
+}
+
+
+def cause_of(error: OSError) -> str:
+    """Why a file cannot be written, in words."""
+    return _CAUSES.get(error.errno or 0, error.strerror or str(error))
+
+
+def write_whole(path: Path, content: bytes | memoryview, *, replace: bool = True) -> None:
+    """Write under a temporary name in the same folder, then rename: a crash leaves the old file or the new.
+
+    Parameters
+    ----------
+    path : Path
+        A link is followed where its file may be replaced; an old file's permissions are kept.
+    content : bytes or memoryview
+    replace : bool
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If there is such a file, or another process just made it, and `replace` is false.
+    OSError
+        If it cannot be written; nothing is left behind.
+    """
+    path = path.resolve() if replace else path
+    if replace and path.exists() and not os.access(path, os.W_OK):  # a rename would not ask
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    temporary = path.with_name(f".bayes-scaling-{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if not replace:
+            _link(temporary, path)
+            return
+        if path.exists():
+            shutil.copymode(path, temporary)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """A rename that refuses to replace."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        os.replace(temporary, path)
