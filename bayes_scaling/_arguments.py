@@ -36,10 +36,7 @@ def named_law(text: str | None) -> Law:
 
     if text is None:
         raise UsageError("which law? say --law NAME; 'bayes-scaling laws' lists them")
-    name, colon, variant = text.partition(":")
-    if colon and not variant.isdecimal():
-        raise UsageError(f"law {text!r}: expected the number of a variant after the colon, found {variant!r}")
-    return law(name, int(variant)) if colon else law(name)
+    return law(text)
 
 
 def named_laws(text: str | None) -> list[Law] | None:
@@ -51,9 +48,9 @@ def named_laws(text: str | None) -> list[Law] | None:
         if not name:
             raise UsageError(f"--laws {text}: expected NAME,NAME,..., found an empty name")
         law = named_law(name)
-        if law.name in found:
-            raise UsageError(f"--laws {text}: {law.name!r} is given twice")
-        found[law.name] = law
+        if law.label in found:
+            raise UsageError(f"--laws {text}: {law.label!r} is given twice")
+        found[law.label] = law
     return list(found.values())
 
 
@@ -104,8 +101,8 @@ def saved(data: str, law: str | None, idle: Sequence[str]) -> Posterior:
     if idle:
         raise UsageError(f"{', '.join(idle)} cannot change the saved posterior {data!r}; fit the table again")
     posterior = load(data)
-    if law is not None and named_law(law).name != posterior.law.name:
-        raise UsageError(f"{data!r} is a posterior of law {posterior.law.name!r}, not of {law!r}")
+    if law is not None and named_law(law).label != posterior.law.label:
+        raise UsageError(f"{data!r} is a posterior of law {posterior.law.label!r}, not of {law!r}")
     return posterior
 
 
@@ -200,7 +197,7 @@ def must_pass(whole: Average) -> None:
 
     failed = [one for one in whole.posteriors if not one.diagnostics.passed]
     if failed and len(whole.posteriors) > 1:
-        each = "\n".join(f"{one.law.name} {one.diagnostics}" for one in failed)
+        each = "\n".join(f"{one.law.label} {one.diagnostics}" for one in failed)
         few = len(failed) < len(whole.posteriors)
         lost = "half of the average or more" if few else "no law"
         verb = "failed" if few else "passed"

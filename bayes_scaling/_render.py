@@ -121,18 +121,30 @@ def law(folder: str, one: Law) -> None:
 
 
 def data_sets(every: Iterable[DataSet]) -> None:
-    """The built-in data sets."""
-    console = _console()
+    """The built-in data sets, one line each."""
+    table = _table("name", "numbers", "title")
     for one in every:
-        console.print(Text(one.name, style="bold"))
-        console.print(Padding(one.title, (0, 0, 0, 2)))
-        table = _table("column", "unit", "meaning")
-        for name, column in one.columns.items():
-            table.add_row(name, column.unit, column.meaning)
-        console.print(Padding(table, (0, 0, 0, 2)))
-        console.print(Padding(f"Source: {one.citation}", (0, 0, 0, 2)))
-        for note in one.notes:
-            console.print(Padding(Text(f"- {note}"), (0, 0, 0, 2)))
+        table.add_row(one.name, "embedded" if one.embedded else "fetched", one.title)
+    _console().print(table)
+
+
+def data_set(one: DataSet) -> None:
+    """One built-in data set: columns, source, notes."""
+    console = _console()
+    console.print(Text(one.name, style="bold"))
+    console.print(one.title)
+    table = _table("column", "unit", "meaning")
+    for name, column in one.columns.items():
+        table.add_row(name, column.unit, column.meaning)
+    console.print(table)
+    console.print(f"Source: {one.citation}")
+    console.print(f"Licence: {one.licence}")
+    if one.home is None:
+        console.print("Embedded: part of this package.")
+    for path in one.home.files if one.home else ():
+        console.print(f"Fetched at first use: {one.home.url(path)}")
+    for note in one.notes:
+        console.print(f"- {note}")
 
 
 def fitted(posterior: Posterior) -> None:
@@ -181,8 +193,8 @@ def forecast(posterior: Posterior | Average, result: Forecast, notes: Sequence[s
 def judged(posterior: Posterior | Average) -> dict[str, Any]:
     """The law, or laws and weights, and the diagnostics as JSON; of an average the worst, and each law's."""
     if not isinstance(posterior, Average):
-        return {"law": posterior.law.name, "diagnostics": _diagnosed(posterior.diagnostics)}
-    each = {one.law.name: one.diagnostics for one in posterior.posteriors}
+        return {"law": posterior.law.label, "diagnostics": _diagnosed(posterior.diagnostics)}
+    each = {one.law.label: one.diagnostics for one in posterior.posteriors}
     worst = max(each.values(), key=lambda d: (not d.passed, np.nan_to_num(d.rhat), -d.ess_bulk))
     by_law = {name: _diagnosed(diagnostics) for name, diagnostics in each.items()}
     return {
@@ -291,7 +303,7 @@ def _average_head(console: Console, whole: Average, notes: Sequence[str]) -> Non
         d = one.diagnostics
         numbers = f"R-hat {d.rhat:.3f}, ESS {min(d.ess_bulk, d.ess_tail):.0f}, {d.divergences} divergences"
         words = [f"{'passed' if d.passed else 'FAILED'}: {numbers}", *d.problems]
-        table.add_row(one.law.name, f"{weight:.2f}", "\n".join(words))
+        table.add_row(one.law.label, f"{weight:.2f}", "\n".join(words))
     console.print(table)
     _print_notes(console, notes)
 

@@ -63,7 +63,7 @@ class Average:
     @property
     def laws(self) -> dict[str, float]:
         """Weight of each law."""
-        return {p.law.name: w for p, w in zip(self.posteriors, self.weights, strict=True)}
+        return {p.law.label: w for p, w in zip(self.posteriors, self.weights, strict=True)}
 
     def __repr__(self) -> str:
         return "Average(" + ", ".join(f"{law} {w:.2f}" for law, w in self.laws.items()) + ")"

@@ -167,7 +167,7 @@ def average(
         for one in asked
         if share[one.name] > 0
     ]
-    return trusted(Average(tuple(posteriors), tuple(share[p.law.name] for p in posteriors)))
+    return trusted(Average(tuple(posteriors), tuple(share[p.law.label] for p in posteriors)))
 
 
 def trusted(whole: Average) -> Average:
@@ -180,7 +180,7 @@ def trusted(whole: Average) -> Average:
     if len(good) == len(whole.posteriors) or sum(w for _, w in good) <= 0.5:
         return whole
     lost = {
-        p.law.name: "; ".join(p.diagnostics.problems) for p in whole.posteriors if not p.diagnostics.passed
+        p.law.label: "; ".join(p.diagnostics.problems) for p in whole.posteriors if not p.diagnostics.passed
     }
     return Average(tuple(p for p, _ in good), tuple(w for _, w in good), {**whole.left_out, **lost})
 

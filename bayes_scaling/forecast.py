@@ -192,8 +192,8 @@ def forecast(
     values, variance = spread_out(posterior, curves, noise, target, rng)
     notes = (*_reach(posterior, inputs), *posterior.identifiability)
     law = posterior.law
-    weights = {law.name: 1.0}
-    return Forecast(law.name, law.predicts.unit, listed, families, target, values, variance, notes, weights)
+    weights = {law.label: 1.0}
+    return Forecast(law.label, law.predicts.unit, listed, families, target, values, variance, notes, weights)
 
 
 def _mixed(each: Sequence[Forecast], whole: Average, rng: np.random.Generator) -> Forecast:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
@@ -17,7 +16,8 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 
-Support = Literal["positive", "real", "unit"]
+from bayes_scaling.supports import FROM_SUPPORT, SUPPORT_RANGE, TO_SUPPORT, Support
+
 Pool = Literal["shared", "tight", "partial", "separate"]
 Link = Literal["log", "identity", "logit", "loglog"]
 Noise = Literal["student", "beta_binomial", "negative_binomial"]
@@ -28,17 +28,6 @@ Z90 = NormalDist().inv_cdf(0.95)
 
 #: Prior median of the spread between families, in unconstrained units.
 POOL_SCALE: Mapping[Pool, float] = MappingProxyType({"tight": 0.1, "partial": 0.3})
-
-#: Unconstrained -> constrained, and back, for each support.
-TO_SUPPORT: Mapping[Support, Callable[[Any], Any]] = MappingProxyType(
-    {"positive": jnp.exp, "real": lambda u: u, "unit": lambda u: 1 / (1 + jnp.exp(-u))}
-)
-_FROM_SUPPORT: Mapping[Support, Callable[[float], float]] = MappingProxyType(
-    {"positive": math.log, "real": float, "unit": lambda p: math.log(p / (1 - p))}
-)
-_SUPPORT_RANGE: Mapping[Support, tuple[float, float]] = MappingProxyType(
-    {"positive": (0.0, math.inf), "real": (-math.inf, math.inf), "unit": (0.0, 1.0)}
-)
 
 
 class LawError(ValueError):
@@ -107,7 +96,7 @@ class Parameter:
 
     def __post_init__(self) -> None:
         low, high = self.interval
-        floor, ceiling = _SUPPORT_RANGE[self.support]
+        floor, ceiling = SUPPORT_RANGE[self.support]
         if not floor < low < high < ceiling:
             raise LawError(
                 f"parameter {self.name!r}: the 90 % prior interval {self.interval} must increase and lie "
@@ -126,7 +115,7 @@ class Parameter:
 
     def unconstrain(self, value: float) -> float:
         """Map a value inside the support to the real line."""
-        return _FROM_SUPPORT[self.support](value)
+        return FROM_SUPPORT[self.support](value)
 
     def constrain(self, value: Any) -> Any:
         """Map a number or array on the real line into the support."""
@@ -286,6 +275,8 @@ class Law:
         See the records of those names.
     notes : str
         Corrections to the printed form, conventions, known defects.
+    variant : int
+        Which of the laws of that name, from 1: for those that come in several sizes.
 
     Raises
     ------
@@ -308,6 +299,12 @@ class Law:
     limits: tuple[Limit, ...] = ()
     derived: tuple[Derived, ...] = ()
     notes: str = ""
+    variant: int = 1
+
+    @property
+    def label(self) -> str:
+        """``name``, or ``name:variant`` beyond the first: what `bayes_scaling.law` finds it by."""
+        return self.name if self.variant == 1 else f"{self.name}:{self.variant}"
 
     def __post_init__(self) -> None:
         arguments = inspect.signature(self.predictor).parameters.values()

@@ -12,11 +12,12 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from bayes_scaling.law import POOL_SCALE, Z90, Law, Link, Noise, Parameter, Pool, Response, Support
+from bayes_scaling.law import POOL_SCALE, Z90, Law, Link, Noise, Parameter, Pool, Response
 from bayes_scaling.measurements import Measurements, measurements
 from bayes_scaling.observe import link_numpy, slope_numpy
 from bayes_scaling.runs import Runs
 from bayes_scaling.structure import Landmarks, Structure, features, landmarks
+from bayes_scaling.supports import Support
 
 Clustering = Literal["rows", "replicates", "checkpoints"]
 

@@ -20,8 +20,9 @@ import numpyro
 import numpyro.distributions as dist
 
 from bayes_scaling import observe
-from bayes_scaling.law import TO_SUPPORT, unlink
+from bayes_scaling.law import unlink
 from bayes_scaling.layout import Data, Shape
+from bayes_scaling.supports import TO_SUPPORT
 
 #: The Student-t tail: degrees of freedom are this plus a log-normal, so that the variance is finite.
 LEAST_DF = 2.0

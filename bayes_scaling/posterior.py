@@ -88,7 +88,7 @@ class Posterior:
 
     def __repr__(self) -> str:
         state = "passed" if self.diagnostics.passed else "FAILED diagnostics"
-        return f"Posterior({self.law.name}, {len(self.runs)} rows, {len(self.families)} families, {state})"
+        return f"Posterior({self.law.label}, {len(self.runs)} rows, {len(self.families)} families, {state})"
 
 
 def fit(

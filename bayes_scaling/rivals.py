@@ -9,7 +9,7 @@ import numpy as np
 
 from bayes_scaling.law import Law
 from bayes_scaling.laws import law as law_by_name
-from bayes_scaling.measurements import measurements
+from bayes_scaling.measurements import Measurements, measurements
 from bayes_scaling.runs import Runs, RunsError
 from bayes_scaling.units import numeric
 
@@ -17,6 +17,10 @@ from bayes_scaling.units import numeric
 SIZE_AND_DATA = ("chinchilla", "gadre_overtraining")
 #: A positive quantity against one axis.
 ONE_AXIS = ("power_law_offset", "saturating_m4", "smoothly_broken_power_law")
+#: A positive quantity that also rises along its axis: double descent, or a score that grows.
+BROKEN = ("smoothly_broken_power_law", "smoothly_broken_power_law:2", "smoothly_broken_power_law:3")
+#: A curve rises if it does so by more than this share, and by more than this many times its scatter.
+LEAST_RISE, SCATTERS = 0.02, 3.0
 #: Successes out of a number of attempts.
 ATTEMPTS = ("coverage_exp_power",)
 #: Columns that can be the axis of a curve, in the order in which they are looked for.
@@ -33,8 +37,8 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """Name of the law."""
-        return self.law.name
+        """Name of the law, with its variant if it is not the first."""
+        return self.law.label
 
 
 def candidates(
@@ -51,7 +55,8 @@ def candidates(
     runs : Runs
     laws : sequence of Law or str, optional
         Default: rival laws for this kind of table. Parameters, tokens and a loss: `SIZE_AND_DATA`; one axis
-        and one positive quantity: `ONE_AXIS`; successes out of attempts: `ATTEMPTS`.
+        and one positive quantity: `ONE_AXIS`, or `BROKEN` where it rises somewhere; successes out of
+        attempts: `ATTEMPTS`.
     inputs, response : optional
         As in `fit`; only for laws that take such an input.
 
@@ -92,6 +97,9 @@ def _defaults(runs: Runs, inputs: dict[str, str], response: str | None) -> tuple
         names = SIZE_AND_DATA
     elif inputs or _axis(runs):
         names = ONE_AXIS
+        shape = _fed(runs, law_by_name(names[0]), inputs, response)
+        if _rises(measurements(runs, shape.law, inputs=shape.inputs or None, response=shape.response)):
+            names = BROKEN
     else:
         known = ", ".join(sorted(columns))
         raise RunsError(
@@ -99,6 +107,22 @@ def _defaults(runs: Runs, inputs: dict[str, str], response: str | None) -> tuple
             f"({', '.join(AXES)}) and a positive quantity; found the columns {known}. Name a law."
         )
     return tuple(_fed(runs, law_by_name(name), inputs, response) for name in names)
+
+
+def _rises(measured: Measurements) -> bool:
+    """Whether the curve of any family rises along its axis by more than it scatters."""
+    for family in range(len(measured.families)):
+        mine = measured.family == family
+        x, which = np.unique(measured.inputs["x"][mine], return_inverse=True)
+        if len(x) < 6:
+            continue
+        y = np.bincount(which, np.log(measured.response[mine])) / np.bincount(which)
+        middle = np.median([y[:-2], y[1:-1], y[2:]], axis=0)  # one odd point is no rise
+        rise = (middle - np.minimum.accumulate(middle)).max()
+        scatter = np.median(np.abs(np.diff(y, 3))) / (np.sqrt(20) * 0.6745)  # of normal noise
+        if rise > max(LEAST_RISE, SCATTERS * scatter):
+            return True
+    return False
 
 
 def _axis(runs: Runs) -> str | None:

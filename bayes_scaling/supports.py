@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
 
+import jax.numpy as jnp
 import numpy as np
+
+Support = Literal["positive", "real", "unit"]
+
+#: Unconstrained -> constrained, and back, for each support.
+TO_SUPPORT: Mapping[Support, Callable[[Any], Any]] = MappingProxyType(
+    {"positive": jnp.exp, "real": lambda u: u, "unit": lambda u: 1 / (1 + jnp.exp(-u))}
+)
+FROM_SUPPORT: Mapping[Support, Callable[[float], float]] = MappingProxyType(
+    {"positive": math.log, "real": float, "unit": lambda p: math.log(p / (1 - p))}
+)
+SUPPORT_RANGE: Mapping[Support, tuple[float, float]] = MappingProxyType(
+    {"positive": (0.0, math.inf), "real": (-math.inf, math.inf), "unit": (0.0, 1.0)}
+)
 
 
 def to_free(support: str, values: Any) -> Any:

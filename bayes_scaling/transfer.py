@@ -29,12 +29,11 @@ from bayes_scaling.borrowed.record import (
 )
 from bayes_scaling.covariates import design, regress
 from bayes_scaling.forecast import DiagnosticsRefused
-from bayes_scaling.law import Support
 from bayes_scaling.model import LEAST_DF, SPREAD_SD
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.predict import NEW, family_draws
 from bayes_scaling.runs import Runs, assemble
-from bayes_scaling.supports import to_free
+from bayes_scaling.supports import Support, to_free
 
 __all__ = ["common_tokenizer", "regress_families", "transfer"]
 

@@ -13,7 +13,7 @@ from bayes_scaling.average import Average, AverageError
 from bayes_scaling.backtest import BacktestError, splits_of
 from bayes_scaling.cells import mixture
 from bayes_scaling.compare import trusted
-from bayes_scaling.rivals import ONE_AXIS, SIZE_AND_DATA, candidates
+from bayes_scaling.rivals import BROKEN, ONE_AXIS, SIZE_AND_DATA, candidates
 from tests._simulate import chinchilla_table, power_table
 
 FEW = bs.Settings(chains=2, warmup=200, draws=200, most_draws=200, target_accept=0.9)
@@ -118,6 +118,12 @@ def test_default_laws_follow_the_columns() -> None:
     curve = candidates(bs.read_runs(power_table().rename(columns={"x": "tokens", "y": "loss"})))
     assert tuple(one.name for one in curve) == ONE_AXIS
     assert all(one.inputs == {"x": "tokens"} for one in curve)
+    x = np.arange(1.0, 25.0)
+    noise = 0.01 * np.random.default_rng(0).standard_normal(24)
+    fall, peak = 3 * x**-0.3, 1 + 0.3 * np.exp(-((np.log(x / 9)) ** 2) / 0.2)
+    for y, laws in ((fall, ONE_AXIS), (fall * peak, BROKEN), (1 / fall, BROKEN)):
+        shape = candidates(bs.read_runs(pd.DataFrame({"x": x, "y": y * np.exp(noise)})))
+        assert tuple(one.name for one in shape) == laws
     with pytest.raises(bs.runs.RunsError, match="no default law fits this table"):
         candidates(bs.read_runs(pd.DataFrame({"score": [0.1, 0.2, 0.3]})))
     with pytest.raises(bs.runs.RunsError, match="no column 'params'"):

@@ -14,7 +14,8 @@ import numpy as np
 
 from bayes_scaling._files import cause_of, write_whole
 from bayes_scaling.borrowed.record import STRUCTURE, Anchor, Prior, PriorError, Term, rows_of
-from bayes_scaling.law import Support, nearest
+from bayes_scaling.law import nearest
+from bayes_scaling.supports import Support
 
 FORMAT = "bayes_scaling prior"
 #: One more whenever an older version of the package would misread the file.

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from bayes_scaling.law import Z90, Parameter, Support
-from bayes_scaling.supports import from_free
+from bayes_scaling.law import Z90, Parameter
+from bayes_scaling.supports import Support, from_free
 
 #: Law of a prior on noise and discrepancy alone, which serves every law of the same response.
 ANY = "any"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def law(name: str, variant: int = 1) -> Law:
     Parameters
     ----------
     name : str
-        One of `laws()`.
+        One of `laws()`, or ``name:variant``.
     variant : int, default 1
         For laws with a size of their own (the number of breaks, say): which one.
 
@@ -47,8 +48,13 @@ def law(name: str, variant: int = 1) -> Law:
     LawError
         If there is no such law or no such variant. The message names the nearest one.
     """
+    name, colon, text = name.partition(":")
+    if colon and not text.isdecimal():
+        raise LawError(f"law {name!r}: expected the number of a variant after the colon, found {text!r}")
+    variant = int(text) if colon else variant
     module = importlib.import_module(f"bayes_scaling.laws.{folder(name)}.{name}")
     variants: dict[int, Law] = getattr(module, "VARIANTS", {1: module.LAW})
     if variant not in variants:
         raise LawError(f"law {name!r} has no variant {variant}; known: {sorted(variants)}")
-    return variants[variant]
+    found = variants[variant]
+    return found if variant == 1 else replace(found, variant=variant)

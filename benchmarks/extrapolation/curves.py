@@ -22,7 +22,8 @@ import bayes_scaling as bs
 from bayes_scaling import scores
 from bayes_scaling.backtest import QUICK
 from bayes_scaling.cells import Cell, Split, mixture, stored_cell
-from bayes_scaling.rivals import ONE_AXIS, candidates
+from bayes_scaling.rivals import candidates
+from bayes_scaling.runs import subset
 from bayes_scaling.structure import DEFAULT
 
 
@@ -41,15 +42,20 @@ def curves(which: str) -> Iterator[tuple[str, pd.DataFrame]]:
             yield str(task), curve.rename(columns={"value": "y"})[["x", "y", "split"]].drop_duplicates()
 
 
-def forecast_curve(table: pd.DataFrame, laws: list[str], resume: str | None) -> tuple[Cell, dict[str, Cell]]:
+def forecast_curve(
+    table: pd.DataFrame, laws: list[str] | None, resume: str | None
+) -> tuple[Cell, dict[str, Cell]]:
     """The average of laws, and each law, on the target part of one curve."""
     runs = bs.read_runs(table[["x", "y"]].astype(float).reset_index(drop=True))
     fitted = np.flatnonzero((table["split"] == "fit").to_numpy())
     hidden = np.flatnonzero((table["split"] == "target").to_numpy())
     split = Split(np.nan, float(runs.table["x"].to_numpy()[fitted].max()), fitted, hidden)
     pad = (64 if len(fitted) <= 64 else 128, 1)
+    keep = np.zeros(len(runs), bool)
+    keep[fitted] = True
     cells = {
-        one.name: stored_cell(resume, runs, one, split, DEFAULT, QUICK, pad) for one in candidates(runs, laws)
+        one.name: stored_cell(resume, runs, one, split, DEFAULT, QUICK, pad)
+        for one in candidates(subset(runs, keep), laws)
     }
     return mixture(list(cells.values()), [1.0] * len(cells)), cells
 
@@ -71,7 +77,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--set", default="language", choices=["language", "nano", "double-descent"])
-    parser.add_argument("--laws", default=",".join(ONE_AXIS))
+    parser.add_argument("--laws", help="comma between them (default: those of this package)")
     parser.add_argument("--resume", help="folder that keeps finished cells")
     options = parser.parse_args()
     found, seconds = [], []
@@ -81,7 +87,7 @@ def main() -> None:
             print(f"{name}: no target, or fewer than four points to fit")
             continue
         start = time.perf_counter()
-        whole, cells = forecast_curve(table, options.laws.split(","), options.resume)
+        whole, cells = forecast_curve(table, options.laws and options.laws.split(","), options.resume)
         seconds.append(time.perf_counter() - start)
         y, largest = target["y"].to_numpy(float), float(table.loc[table["split"] == "fit", "y"].max())
         unit = largest if options.set != "language" or largest > 1 else 1.0

@@ -1,0 +1,136 @@
+"""Simulation-based calibration: truths of the prior, ranked among posterior draws of data made from them.
+
+    python benchmarks/sbc.py [LAW ...] [--replications 100] [--bare] [--resume FOLDER]
+
+If model and sampler are right, the rank of a truth among its posterior draws is uniform (Talts et al. 2018,
+arXiv:1804.06788). For every parameter of a family, the noise and the scale of the discrepancy this prints
+whether the empirical distribution of the ranks stays in its simultaneous 95 % band, and its largest distance
+from uniform. Each law is simulated on runs of two families, spread over the typical ranges of its inputs.
+``--resume`` keeps finished replications, as JSON lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import qmc
+
+import bayes_scaling as bs
+from bayes_scaling import scores
+from bayes_scaling.diagnostics import diagnose
+from bayes_scaling.engine import Settings
+from bayes_scaling.evaluate import evaluate, prior_latents
+from bayes_scaling.law import Law
+from bayes_scaling.law import mean as mean_of
+from bayes_scaling.layout import Prepared, prepare
+from bayes_scaling.sample import sample
+
+LAWS = ("chinchilla", "gadre_overtraining", "kaplan_nd", "power_law_offset", "saturating_m4",
+        "smoothly_broken_power_law", "error_vs_loss_exp", "coverage_exp_power")  # fmt: skip
+ROWS, TRIALS = 15, 500
+SETTINGS = Settings(chains=2, warmup=300, draws=500, most_draws=1500)
+#: Posterior draws among which a truth is ranked; thinned, because ranks of correlated draws are not uniform.
+RANKED = 99
+NOISE = ("log total scatter", "logit seed share", "seed slope", "log tail")
+
+
+def design(law: Law, structure: bs.Structure | None) -> Prepared:
+    """Runs of two families over the typical ranges of the inputs; their responses are placeholders."""
+    columns = [i for i in law.inputs if i.kind == "positive"]
+    if len(columns) < len(law.inputs):
+        raise SystemExit(f"{law.label} takes schedules; this benchmark lays out runs by numbers only")
+    points = qmc.Sobol(len(columns), seed=1).random(2 * ROWS)
+    table = pd.DataFrame()
+    for i, u in zip(columns, points.T, strict=True):
+        low, high = (0.03, 30.0) if i.centre == "data" else i.typical
+        table[i.name] = low * (high / low) ** u
+    table["family"] = np.repeat(["a", "b"], ROWS)
+    y = law.predicts
+    middle = {p.name: p.constrain(p.location) for p in law.parameters}
+    for k, row in table.iterrows():
+        relative = {i.name: float(row[i.name]) for i in columns}
+        table.loc[k, y.name] = float(mean_of(law, relative, middle)) if y.noise == "student" else 100
+    if y.trials:
+        table[y.trials] = TRIALS
+    return prepare(law, bs.read_runs(table), structure=structure)
+
+
+def ranks(prepared: Prepared, truth: dict[str, np.ndarray], response: np.ndarray) -> dict[str, float]:
+    """Share of the posterior draws below each truth, and whether the gate was passed."""
+    data = prepared.data._replace(response=response)
+    if prepared.law.predicts.noise == "student":
+        data = data._replace(target=response)
+    drawn = sample(prepared.shape, data, SETTINGS)
+    flat = drawn.latents.reshape(-1, drawn.latents.shape[-1])
+    kept = flat[np.linspace(0, len(flat) - 1, RANKED).round().astype(int)]
+    found = evaluate(prepared.shape, data, kept, rows=False)
+    judged = diagnose(drawn.latents, drawn.statistics)
+    out = {"failed": float(bool(judged.problems))}
+    for k, p in enumerate(prepared.law.parameters):
+        out[p.name] = float((found["theta"][:, 0, k] < truth["theta"][0, k]).mean())
+    for k, name in enumerate(NOISE[: truth["noise"].shape[-1]]):
+        out[name] = float((found["noise"][:, k] < truth["noise"][k]).mean())
+    if "structure_scale" in truth:
+        out["structure_scale"] = float((found["structure_scale"] < truth["structure_scale"]).mean())
+    return out
+
+
+def replicate(law: Law, structure: bs.Structure | None, count: int, resume: Path | None) -> pd.DataFrame:
+    """Ranks of all replications of a law."""
+    prepared = design(law, structure)
+    path = resume / f"{law.label}{'' if structure else '-bare'}.jsonl" if resume else None
+    done = [json.loads(x) for x in path.read_text().splitlines()] if path and path.exists() else []
+    latents = prior_latents(prepared.shape, prepared.data, count, seed=7)
+    drawn = evaluate(prepared.shape, prepared.data, latents, seed=7)
+    keys = [k for k in ("theta", "noise", "structure_scale") if k in drawn]
+    for s in range(len(done), count):
+        done.append(ranks(prepared, {k: drawn[k][s] for k in keys}, drawn["replicated"][s]))
+        if path:
+            with path.open("a") as file:
+                file.write(json.dumps(done[-1]) + "\n")
+    return pd.DataFrame(done[:count])
+
+
+def verdict(name: str, found: pd.DataFrame) -> pd.DataFrame:
+    """Per quantity: largest distance of its ranks from uniform, and whether they stay in the band."""
+    low, high = scores.simultaneous_band(len(found), 0.95)
+    rng, rows = np.random.default_rng(0), []
+    for column in found.columns.drop("failed"):
+        pits = (found[column].to_numpy() * RANKED + rng.random(len(found))) / (RANKED + 1)
+        share = scores.ecdf(pits)
+        far = float(np.abs(share - scores.POINTS).max())
+        inside = bool(((low <= share) & (share <= high)).all())
+        rows.append({"law": name, "quantity": column, "distance": far, "inside": inside})
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("laws", nargs="*", default=list(LAWS))
+    parser.add_argument("--replications", type=int, default=100)
+    parser.add_argument("--bare", action="store_true", help="without the structural discrepancy")
+    parser.add_argument("--resume", type=Path, help="folder that keeps finished replications")
+    options = parser.parse_args()
+    if options.resume:
+        options.resume.mkdir(parents=True, exist_ok=True)
+    for name in options.laws:
+        start, law = time.perf_counter(), bs.law(name)
+        found = replicate(law, None if options.bare else bs.Structure(), options.replications, options.resume)
+        told = verdict(law.label, found)
+        print(told.round(3).to_string(index=False))
+        print(
+            f"{law.label}: {told.inside.sum()} of {len(told)} quantities inside, {len(found)} replications, "
+            f"{int(found.failed.sum())} failed the gate, {time.perf_counter() - start:.0f} s",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
