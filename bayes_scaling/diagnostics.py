@@ -64,6 +64,11 @@ class Diagnostics:
         """Whether the posterior may be used for forecasts."""
         return not self.problems
 
+    @property
+    def only_divergences(self) -> bool:
+        """Whether divergent transitions are all that failed: smaller steps may mend that."""
+        return len(self.problems) == 1 and self.divergences > MOST_DIVERGENT * self.chains * self.draws
+
     def __str__(self) -> str:
         head = (
             f"R-hat {self.rhat:.4f}, ESS bulk {self.ess_bulk:.0f} tail {self.ess_tail:.0f}, "

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from bayes_scaling.law import POOL_SCALE, Z90, Law, Link, Noise, Parameter, Pool, Response
+from bayes_scaling.law import POOL_SCALE, Z90, Law, LawError, Link, Noise, Parameter, Pool, Response
 from bayes_scaling.measurements import Measurements, measurements
 from bayes_scaling.observe import link_numpy, slope_numpy
 from bayes_scaling.runs import Runs
@@ -151,6 +151,8 @@ def prepare(
     ------
     RunsError
         If the table lacks a column or holds values outside the law's support.
+    LawError
+        If the discrepancy is anchored at inputs that are not the law's.
     """
     measured, clustering, cluster = _clustered(measurements(runs, law, inputs=inputs, response=response))
     n, count = len(measured.response), len(measured.families)
@@ -162,7 +164,9 @@ def prepare(
         if i.kind == "positive"
     }
     observed, error, shift, stretch, reference = _on_link_scale(law, measured)
-    marks = landmarks(structure, coordinates(law, measured.inputs)) if structure else None
+    marks = None
+    if structure:
+        marks = landmarks(structure, coordinates(law, measured.inputs), _centre(law, structure))
 
     def padded(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
         out = np.full((rows, *values.shape[1:]), fill, dtype=values.dtype)
@@ -237,6 +241,19 @@ def coordinates(law: Law, inputs: Mapping[str, Any]) -> np.ndarray:
     """Logs of the positive inputs, shape (n, number of inputs): where a run lies on the scale axes."""
     columns = [np.log(np.asarray(inputs[i.name], float)) for i in law.inputs if i.kind == "positive"]
     return np.stack(columns, axis=-1)
+
+
+def _centre(law: Law, structure: Structure) -> np.ndarray | None:
+    """Logs of the inputs at which the discrepancy is anchored; None for the data's own centre."""
+    if structure.centre is None:
+        return None
+    names = [i.name for i in law.inputs if i.kind == "positive"]
+    if sorted(structure.centre) != sorted(names) or not all(v > 0 for v in structure.centre.values()):
+        raise LawError(
+            f"the discrepancy is anchored at {dict(structure.centre)}; law {law.label!r} needs a positive "
+            f"number for {', '.join(names)}"
+        )
+    return np.log([structure.centre[name] for name in names])
 
 
 def _clustered(measured: Measurements) -> tuple[Measurements, Clustering, np.ndarray]:

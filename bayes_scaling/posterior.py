@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from bayes_scaling.borrowed.conflict import TRUST, Conflict, borrow
+from bayes_scaling.borrowed.model import placed
 from bayes_scaling.borrowed.record import Prior
 from bayes_scaling.diagnostics import Diagnostics, diagnose, identifiability
 from bayes_scaling.engine import Settings
@@ -32,6 +33,8 @@ from bayes_scaling.supports import to_free
 #: Arrays with a row dimension are kept whole up to this many numbers, and thinned over draws beyond.
 MOST_NUMBERS = 20_000_000
 PRIOR_DRAWS = 500
+#: Mean acceptance of the second try, after divergent transitions.
+SMALL_STEPS = 0.99
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,8 @@ def fit(
     trust : float
         Weight of that prior against the law's own before any run is seen.
     settings : Settings, optional
+        If divergent transitions are all that fails the diagnostics, a second try takes steps as small as a
+        mean acceptance of 0.99 asks for; `Posterior.settings` tells.
     progress : callable, optional
         ``progress(done, total, divergences)``.
 
@@ -142,14 +147,22 @@ def fit(
     law = law_by_name(law) if isinstance(law, str) else law
     law = with_priors(law, priors) if priors else law
     runs = runs if isinstance(runs, Runs) else read_runs(runs)
+    borrowed = None if prior is None else as_prior(prior)
+    structure = placed(structure, borrowed) if borrowed else structure
     prepared = prepare(law, runs, inputs=inputs, response=response, structure=structure, correlate=correlate)
     conflict = None
-    if prior is not None:
-        prepared, conflict = borrow(
-            prepared, as_prior(prior), trust=trust, seed=(settings or Settings()).seed
+    if borrowed:
+        prepared, conflict = borrow(prepared, borrowed, trust=trust, seed=(settings or Settings()).seed)
+    settings = settings or Settings()
+    found = from_draws(prepared, sample(prepared.shape, prepared.data, settings, progress=progress), settings)
+    if found.diagnostics.only_divergences and settings.target_accept < SMALL_STEPS:
+        smaller = replace(settings, target_accept=SMALL_STEPS)
+        drawn = sample(prepared.shape, prepared.data, smaller, progress=progress)
+        again = from_draws(prepared, drawn, smaller)
+        found = min(
+            again, found, key=lambda one: (len(one.diagnostics.problems), one.diagnostics.divergences)
         )
-    drawn = sample(prepared.shape, prepared.data, settings, progress=progress)
-    return replace(from_draws(prepared, drawn, settings), conflict=conflict)
+    return replace(found, conflict=conflict)
 
 
 def from_draws(prepared: Prepared, draws: Draws, settings: Settings | None = None) -> Posterior:

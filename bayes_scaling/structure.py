@@ -11,6 +11,7 @@ others chose (docs/calibration.md).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,12 +34,16 @@ class Structure:
         from passing exactly through the centre of the data, which is a narrow ridge for a sampler.
     scale : tuple of float
         Location and scale of the log of its standard deviation one e-fold away from the centre.
+    centre : mapping of str to float, optional
+        Inputs of the run at which it is anchored; default: the geometric mean of the fitted runs. A prior
+        that was borrowed from measured families brings their centre with it.
     """
 
     hurst: float = 0.75
     rank: int = 8
     level: float = 1.0
     scale: tuple[float, float] = (-4.5, 0.6)
+    centre: Mapping[str, float] | None = None
 
 
 DEFAULT = Structure()
@@ -64,9 +69,9 @@ def kernel(a: np.ndarray, b: np.ndarray, hurst: float, level: float) -> np.ndarr
     return (left[:, None] + right[None] - apart) / 2 + level**2
 
 
-def landmarks(structure: Structure, coordinates: np.ndarray) -> Landmarks:
+def landmarks(structure: Structure, coordinates: np.ndarray, centre: np.ndarray | None = None) -> Landmarks:
     """Low-rank basis of the discrepancy over the fitted rows; coordinates (n, q) are logs of inputs."""
-    centre = coordinates.mean(axis=0)
+    centre = coordinates.mean(axis=0) if centre is None else centre
     centred = coordinates - centre
     points = np.unique(centred, axis=0)
     if len(points) > MOST_LANDMARKS:

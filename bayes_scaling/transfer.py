@@ -115,7 +115,7 @@ def transfer(
         correlation=rows_of(correlation),
         units=units_of(prepared),
         anchor=anchor if centred and anchored else None,
-        structure=structure_of(prepared) if prepared.structure else None,
+        structure=structure_of(prepared, anchored=anchored or not centred) if prepared.structure else None,
         bytes_per_token=tokenizer(posterior.runs),
         title=title,
         provenance=_provenance(posterior, sources),

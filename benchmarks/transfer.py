@@ -38,7 +38,7 @@ KNOWN = (0, 1, 2, 3)
 OTHERS = Settings(chains=2, warmup=300, draws=500, most_draws=2000, target_accept=0.98)
 OWN = Settings(chains=2, warmup=300, draws=400, most_draws=1200, target_accept=0.98)
 #: Families that are left out of a study of many.
-MOST_FAMILIES = 6
+MOST_FAMILIES = 4
 
 
 class Study(NamedTuple):

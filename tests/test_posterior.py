@@ -251,6 +251,9 @@ def test_divergences_fail(good) -> None:
     found = judged(good, diverging=diverging)
     assert found.divergences == 3
     assert [p.split(":")[0] for p in found.problems] == ["3 divergent transitions"]
+    assert found.only_divergences
+    assert not judged(good).only_divergences
+    assert not judged(good + np.arange(4)[:, None, None], diverging=diverging).only_divergences
     assert "target_accept" in found.problems[0]
 
 

@@ -22,19 +22,20 @@ from bayes_scaling import _arguments, _cli_transfer
 from bayes_scaling.borrowed import conflict as conflicts
 from bayes_scaling.borrowed.conflict import TRUST, borrow, mixed
 from bayes_scaling.borrowed.file import as_json, from_json, read_prior, save_prior
-from bayes_scaling.borrowed.model import anchored, tokenizer, with_prior
+from bayes_scaling.borrowed.model import anchored, placed, structure_of, tokenizer, with_prior
 from bayes_scaling.borrowed.record import ANY, STRUCTURE, Prior, PriorError, noise_only, normal_summary
 from bayes_scaling.covariates import regress
 from bayes_scaling.engine import STATISTICS
 from bayes_scaling.evaluate import prior_latents
 from bayes_scaling.forecast import DiagnosticsRefused
+from bayes_scaling.law import Z90
 from bayes_scaling.layout import prepare
 from bayes_scaling.model import expected
 from bayes_scaling.posterior import Posterior, lean
 from bayes_scaling.priors import as_prior, prior, priors
 from bayes_scaling.sample import Draws
 from bayes_scaling.storage import save
-from tests._simulate import TRUTH
+from tests._simulate import TRUTH, chinchilla_table
 
 #: The module: the package exports the function under the same name.
 transfer = import_module("bayes_scaling.transfer")
@@ -214,17 +215,27 @@ def test_predictive_density_is_that_of_the_replicates(learnt) -> None:
     assert conflicts._log_mean(found.log_density)[0] == pytest.approx(np.log(counted), abs=0.1)
 
 
-def test_mixture_has_the_moments_of_its_draws(learnt) -> None:
-    prepared, rng, weight, size = prepare(LAW, new_runs(1)), np.random.default_rng(0), 0.3, 200_000
+@pytest.mark.parametrize("weight", [0.02, 0.3, 0.97])
+def test_mixture_has_the_intervals_of_its_draws(learnt, weight) -> None:
+    prepared, rng, size = prepare(LAW, new_runs(1)), np.random.default_rng(0), 200_000
     found = mixed(learnt, prepared, weight)
     data = prepared.data
     ours = rng.multivariate_normal([t.location for t in learnt.terms], learnt.covariance, size)
     centre = np.concatenate([data.location, data.noise[:, 0]])
     theirs = centre + np.concatenate([data.scale, data.noise[:, 1]]) * rng.standard_normal(ours.shape)
     draws = np.where(rng.random((size, 1)) < weight, ours, theirs)
-    np.testing.assert_allclose([t.location for t in found.terms], draws.mean(axis=0), atol=0.02)
-    np.testing.assert_allclose([t.scale for t in found.terms], draws.std(axis=0), rtol=0.02)
-    np.testing.assert_allclose(found.correlation, np.corrcoef(draws.T), atol=0.02)
+    location, scale = (np.array([getattr(t, name) for t in found.terms]) for name in ("location", "scale"))
+    for prob, z in ((0.05, -Z90), (0.95, Z90)):
+        np.testing.assert_allclose(location + z * scale, np.quantile(draws, prob, axis=0), atol=0.03)
+    np.testing.assert_allclose(found.correlation, weight * np.array(learnt.correlation), atol=1 - weight)
+    assert np.linalg.eigvalsh(found.correlation)[0] > 0
+
+
+def test_a_small_vague_part_hardly_widens(learnt) -> None:
+    found = mixed(learnt, prepare(LAW, new_runs(1)), 0.97)
+    wider = [after.scale / before.scale for before, after in zip(learnt.terms, found.terms, strict=True)]
+    assert min(wider) > 0.99
+    assert max(wider) < 1.25
 
 
 def test_several_new_families_get_the_spread_apart_from_the_population(learnt) -> None:
@@ -612,3 +623,24 @@ def test_priors_of_the_option(learnt, tmp_path) -> None:
     assert _arguments.borrowed(None) == ([], None)
     with pytest.raises(ValueError, match="at most one file or pack"):
         _arguments.borrowed([file, "chinchilla"])
+
+
+def test_the_discrepancy_is_anchored_where_the_prior_was_learnt() -> None:
+    """A distance from the few small runs of a new family would count as doubt that its kin have settled."""
+    law, table = bs.law("chinchilla"), chinchilla_table()
+    wide = prepare(law, bs.read_runs(table), structure=bs.Structure())
+    about = structure_of(wide, anchored=True)
+    at = {name: float(np.exp(np.log(table[name]).mean())) for name in ("params", "tokens")}
+    assert about == pytest.approx({"hurst": 0.75, "level": 1.0} | {f"centre.{k}": v for k, v in at.items()})
+    prior = Prior("chinchilla", (), (), {}, structure=about)
+    found = placed(bs.Structure(), prior)
+    assert found is not None
+    assert found.centre == pytest.approx(at)
+    small = prepare(law, new_runs(2), structure=found)
+    assert small.marks is not None
+    assert wide.marks is not None
+    np.testing.assert_allclose(small.marks.centre, wide.marks.centre)
+    assert placed(None, prior) is None
+    assert placed(bs.Structure(), replace(prior, structure=structure_of(wide))) == bs.Structure()
+    with pytest.raises(ValueError, match=r"anchored at .* law 'chinchilla' needs a positive"):
+        prepare(law, new_runs(2), structure=bs.Structure(centre={"x": 1.0}))

@@ -5,7 +5,8 @@ under each, the borrowed one keeps the weight (a robust mixture; Schmidli et al.
 
     w = w0 m_borrowed / (w0 m_borrowed + (1 - w0) m_vague)
 
-and the prior that is used is the normal with the mean and covariance of that mixture.
+and the prior that is used is the normal with the central 90 % intervals of that mixture: a small rest of the
+vague part hardly widens it, where its variance would swamp the borrowed one, and half of it is nearly vague.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from bayes_scaling.borrowed.model import anchored, noise_terms, tokenizer, with_prior
 from bayes_scaling.borrowed.record import STRUCTURE, Prior, PriorError, from_covariance, normal_summary
 from bayes_scaling.evaluate import evaluate, prior_latents
+from bayes_scaling.law import Z90
 from bayes_scaling.layout import Data, Prepared, coordinates
 from bayes_scaling.runs import Runs
 
@@ -140,7 +142,7 @@ def borrow(
 
 
 def mixed(prior: Prior, vague: Prepared, weight: float) -> Prior:
-    """The normal with mean and covariance of ``weight * prior + (1 - weight) * (the law's own prior)``."""
+    """The normal with the 90 % intervals of ``weight * prior + (1 - weight) * (the law's own prior)``."""
     data, law = vague.data, vague.law
     several = vague.shape.families > 1
     own: dict[str, tuple[float, float, float]] = {}
@@ -153,16 +155,33 @@ def mixed(prior: Prior, vague: Prepared, weight: float) -> Prior:
         own[STRUCTURE] = (*data.structure, 0.0)
     own = {t.name: own.get(t.name, (t.location, t.scale, t.spread)) for t in prior.terms}
     centre, width, between = (np.array(column, dtype=float) for column in zip(*own.values(), strict=True))
-    location = np.array([t.location for t in prior.terms])
-    apart = location - centre
-    covariance = weight * prior.covariance + (1 - weight) * np.diag(width**2)
-    covariance = covariance + weight * (1 - weight) * np.outer(apart, apart)
+    borrowed = np.array([t.location for t in prior.terms]), np.array([t.scale for t in prior.terms])
+    low, high = (_quantile(prob, weight, borrowed, (centre, width)) for prob in (0.05, 0.95))
+    scale = (high - low) / (2 * Z90)
+    correlation = weight * np.asarray(prior.correlation) + (1 - weight) * np.eye(len(scale))
+    covariance = correlation * np.outer(scale, scale)
     differ = np.array([t.spread for t in prior.terms])
     log_spread = weight * np.log(np.maximum(differ, 1e-12)) + (1 - weight) * np.log(
         np.maximum(between, 1e-12)
     )
     spread = np.where(differ > 0, np.minimum(np.exp(log_spread), np.sqrt(np.diagonal(covariance))), 0.0)
-    return from_covariance(prior, weight * location + (1 - weight) * centre, covariance, spread)
+    return from_covariance(prior, (low + high) / 2, covariance, spread)
+
+
+def _quantile(
+    prob: float, weight: float, one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Quantile of mixtures of two normals, given by location and scale, by bisection."""
+    from scipy.special import ndtr
+
+    far = [(m - 10 * s, m + 10 * s) for m, s in (one, other)]
+    low, high = np.minimum(far[0][0], far[1][0]), np.maximum(far[0][1], far[1][1])
+    for _ in range(80):
+        middle = (low + high) / 2
+        below = weight * ndtr((middle - one[0]) / one[1])
+        below += (1 - weight) * ndtr((middle - other[0]) / other[1])
+        low, high = np.where(below < prob, middle, low), np.where(below < prob, high, middle)
+    return (low + high) / 2
 
 
 def _unchecked(runs: Runs, prior: Prior) -> tuple[str, ...]:

@@ -11,11 +11,14 @@ from bayes_scaling.law import nearest
 from bayes_scaling.layout import NOISE as TERMS
 from bayes_scaling.layout import Prepared
 from bayes_scaling.runs import Runs
+from bayes_scaling.structure import Structure
 
 #: With several new families the population keeps at least this part of a term's scale.
 LEAST_SHARE = 0.3
 #: Tokenizers whose bytes per token differ by more than this are different.
 SAME_TOKENIZER = 0.01
+#: Where a discrepancy is anchored, among the numbers of `Prior.structure`.
+_CENTRE = "centre."
 
 
 def with_prior(prepared: Prepared, prior: Prior) -> Prepared:
@@ -107,9 +110,24 @@ def tokenizer(runs: Runs) -> float | None:
     return float(size.mean())
 
 
-def structure_of(prepared: Prepared) -> dict[str, float]:
-    """What the scale of a discrepancy refers to."""
-    return {name: float(getattr(prepared.structure, name)) for name in ("hurst", "level")}
+def structure_of(prepared: Prepared, *, anchored: bool = False) -> dict[str, float]:
+    """What the scale of a discrepancy refers to, and where it is anchored if that is asked."""
+    found = {name: float(getattr(prepared.structure, name)) for name in ("hurst", "level")}
+    if anchored and prepared.marks is not None:
+        names = [i.name for i in prepared.law.inputs if i.kind == "positive"]
+        places = np.exp(prepared.marks.centre)
+        found |= {f"{_CENTRE}{name}": float(at) for name, at in zip(names, places, strict=True)}
+    return found
+
+
+def placed(structure: Structure | None, prior: Prior) -> Structure | None:
+    """A discrepancy anchored where that of the prior was, if the prior says where."""
+    found = {
+        name.removeprefix(_CENTRE): at
+        for name, at in (prior.structure or {}).items()
+        if name.startswith(_CENTRE)
+    }
+    return replace(structure, centre=found) if structure and found and not structure.centre else structure
 
 
 def _same_model(prepared: Prepared, prior: Prior) -> None:
@@ -152,7 +170,8 @@ def _same_model(prepared: Prepared, prior: Prior) -> None:
         raise PriorError(f"the anchor has centres of {', '.join(prior.anchor.centres)}")
     if prior.term(STRUCTURE) and structure:
         own = structure_of(prepared)
-        differs = [f"{k}={v:g}" for k, v in (prior.structure or {}).items() if own.get(k) != v]
+        learnt = {k: v for k, v in (prior.structure or {}).items() if not k.startswith(_CENTRE)}
+        differs = [f"{k}={v:g}" for k, v in learnt.items() if own.get(k) != v]
         if differs:
             raise PriorError(
                 f"the prior was learnt with a discrepancy of {', '.join(differs)}, but the one to fit has "

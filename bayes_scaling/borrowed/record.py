@@ -80,7 +80,8 @@ class Prior:
     anchor : Anchor or None
         For laws that are centred on the data; ``None`` means relative to the new table's own centre.
     structure : mapping of str to float, or None
-        Hurst exponent and level of the discrepancy whose scale is among the terms.
+        Hurst exponent and level of the discrepancy whose scale is among the terms, and the inputs at which
+        it is anchored, as ``centre.<input>``.
     bytes_per_token : float or None
         Of the tokenizer, where the runs say it.
     title : str
@@ -170,6 +171,7 @@ def noise_only(prior: Prior, title: str = "") -> Prior:
     kept = [i for i, t in enumerate(prior.terms) if t not in prior.parameters]
     correlation = np.asarray(prior.correlation)[np.ix_(kept, kept)]
     response = list(prior.units)[-1]
+    structure = {k: v for k, v in (prior.structure or {}).items() if "." not in k}  # no law's inputs
     return replace(
         prior,
         law=ANY,
@@ -177,6 +179,7 @@ def noise_only(prior: Prior, title: str = "") -> Prior:
         correlation=rows_of(correlation),
         units={response: prior.units[response]},
         anchor=None,
+        structure=structure or None,
         title=title or prior.title,
     )
 
