@@ -1,14 +1,26 @@
 """Decisions: how to split a budget, what a planned run risks, and which of two plans to choose."""
 
 from bayes_scaling.decide._draws import DecisionError as DecisionError
+from bayes_scaling.decide._flight import Points as Points
+from bayes_scaling.decide._flight import fill_plan as fill_plan
 from bayes_scaling.decide.allocate import Allocation as Allocation
 from bayes_scaling.decide.allocate import allocate as allocate
 from bayes_scaling.decide.allocate import frontier as frontier
 from bayes_scaling.decide.allocate import optimum as optimum
 from bayes_scaling.decide.allocate import optimum_at as optimum_at
 from bayes_scaling.decide.cost import Cost as Cost
+from bayes_scaling.decide.design import NextRun as NextRun
+from bayes_scaling.decide.design import Worth as Worth
+from bayes_scaling.decide.design import next_run as next_run
 from bayes_scaling.decide.duel import Duel as Duel
 from bayes_scaling.decide.duel import beats as beats
+from bayes_scaling.decide.monitor import monitor as monitor
+from bayes_scaling.decide.monitor import read_run as read_run
+from bayes_scaling.decide.monitor import widening as widening
+from bayes_scaling.decide.monitored import Alarm as Alarm
+from bayes_scaling.decide.monitored import Monitored as Monitored
+from bayes_scaling.decide.ranking import Option as Option
+from bayes_scaling.decide.ranking import Step as Step
 from bayes_scaling.decide.reach import Reach as Reach
 from bayes_scaling.decide.reading import Reading as Reading
 from bayes_scaling.decide.reading import Stakes as Stakes
@@ -22,3 +34,5 @@ from bayes_scaling.decide.risk import risk as risk
 from bayes_scaling.decide.risk import task_risk as task_risk
 from bayes_scaling.decide.sensitivity import scaled_priors as scaled_priors
 from bayes_scaling.decide.sensitivity import sensitivity as sensitivity
+from bayes_scaling.decide.watch import Watch as Watch
+from bayes_scaling.decide.watch import watch as watch
