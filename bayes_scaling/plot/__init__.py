@@ -12,4 +12,6 @@ from bayes_scaling.plot.calibration import plot_backtest as plot_backtest
 from bayes_scaling.plot.checks import plot_predictive_check as plot_predictive_check
 from bayes_scaling.plot.curves import plot_forecast as plot_forecast
 from bayes_scaling.plot.densities import plot_prior_posterior as plot_prior_posterior
+from bayes_scaling.plot.flight import plot_monitor as plot_monitor
 from bayes_scaling.plot.prior import plot_prior_predictive as plot_prior_predictive
+from bayes_scaling.plot.tasks import plot_tasks as plot_tasks
