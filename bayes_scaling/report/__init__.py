@@ -1,4 +1,4 @@
-"""What is written down: forecasts before the truth is known, and what became of them."""
+"""What is written down: reviews of planned runs, forecasts before the truth is known, what became of them."""
 
 from bayes_scaling.report._parse import RecordError as RecordError
 from bayes_scaling.report._schema import Predicted as Predicted
@@ -17,7 +17,14 @@ from bayes_scaling.report.ledger import read_ledger as read_ledger
 from bayes_scaling.report.outcome import Outcome as Outcome
 from bayes_scaling.report.outcome import judge as judge
 from bayes_scaling.report.outcome import parse_outcome as parse_outcome
+from bayes_scaling.report.page import PageError as PageError
+from bayes_scaling.report.page import write_page as write_page
+from bayes_scaling.report.plan import PlanError as PlanError
+from bayes_scaling.report.plan import ReviewPlan as ReviewPlan
+from bayes_scaling.report.plan import read_plan as read_plan
 from bayes_scaling.report.record import make_record as make_record
 from bayes_scaling.report.record import predicted as predicted
 from bayes_scaling.report.record import read_record as read_record
 from bayes_scaling.report.record import write_record as write_record
+from bayes_scaling.report.review import Review as Review
+from bayes_scaling.report.review import review as review

@@ -1,0 +1,238 @@
+"""The review of a planned run: everything that its page says, as one record of plain numbers.
+
+One joint forecast gives the draws of the run, of its alternatives, of the curve in the picture and of larger
+and smaller budgets; whatever the page says about outcomes is read off those draws.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bayes_scaling.average import Average
+from bayes_scaling.backtest import FACTORS, Backtest
+from bayes_scaling.compare import average
+from bayes_scaling.decide._draws import finite, members, response_name, sign_of
+from bayes_scaling.decide.reading import GO, NO_GO, reading
+from bayes_scaling.law import Law
+from bayes_scaling.posterior import Posterior
+from bayes_scaling.report import _evidence as evidence
+from bayes_scaling.report import _joint as joint
+from bayes_scaling.report._joint import Joint
+from bayes_scaling.report._schema import Record
+from bayes_scaling.report.plan import PlanError, ReviewPlan, checked, cost_of, read_plan, stakes_of
+from bayes_scaling.report.record import make_record, predicted, write_record
+from bayes_scaling.runs import Runs
+
+FORMAT, FORMAT_VERSION = "bayes_scaling review", 1
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Review:
+    """A risk review. Every section is JSON-ready; see docs/review.md for what is in it.
+
+    Parameters
+    ----------
+    question : mapping
+        What is planned: title, run, target, costs, deadline.
+    verdict : mapping
+        ``action``, ``reason``, ``probability``, and the expected losses of the actions if stakes were given.
+    outcome : mapping
+        Median, quantiles, shortfall, value at risk; ``dots``: twenty equally likely outcomes; ``reach``: the
+        budget at which the target is met with 90 %; ``regret`` against the best plan of equal cost.
+    picture : mapping
+        Measured runs, the curve with its bands, planned runs.
+    variance, laws, backtest, diagnostics, alternatives, allocation, next_run, repeat : mapping
+        What a section that was left out has instead is ``{"skipped": reason}``.
+    notes : tuple of str
+    record : Record
+        The pre-registration of these forecasts.
+    registered : str, optional
+        Name of the file that it was written to.
+    """
+
+    question: Mapping[str, Any]
+    verdict: Mapping[str, Any]
+    outcome: Mapping[str, Any]
+    picture: Mapping[str, Any]
+    variance: Mapping[str, Any]
+    laws: Mapping[str, Any]
+    backtest: Mapping[str, Any]
+    diagnostics: Mapping[str, Any]
+    alternatives: Mapping[str, Any]
+    allocation: Mapping[str, Any]
+    next_run: Mapping[str, Any]
+    repeat: Mapping[str, Any]
+    notes: tuple[str, ...]
+    record: Record
+    registered: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: what ``--json`` prints and what the page shows."""
+        found = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        registered = found.pop("registered")
+        about = {"id": self.record.id, "created": self.record.created, "sha256": self.record.sha256}
+        found["record"] = registered and {**about, "file": registered}
+        return joint.plain({"format": FORMAT, "format_version": FORMAT_VERSION, **found})
+
+
+def review(
+    model: Posterior | Average | Runs,
+    plan: ReviewPlan | Mapping[str, Any] | str | os.PathLike[str],
+    *,
+    laws: Sequence[Law | str] | None = None,
+    backtest: Backtest | bool = True,
+    factors: Sequence[float] = FACTORS,
+    out: str | os.PathLike[str] | None = None,
+    record: str | os.PathLike[str] | None = None,
+    command: str = "",
+    seed: int = 0,
+    allow_failed: bool = False,
+    progress: Progress | None = None,
+) -> Review:
+    """Review a planned run: its chances, the evidence for them, and what else could be done.
+
+    Parameters
+    ----------
+    model : Posterior, Average or Runs
+        A fit, or a table of runs, to which an average of laws is fitted.
+    plan : path of a plan.toml, mapping of its keys, or ReviewPlan
+    laws : sequence of Law or str, optional
+        For a table: which laws; default: those for such a table.
+    backtest : bool or Backtest
+        Whether to hide the largest runs and forecast them by the same laws; or one that was made before.
+    factors : sequence of float
+        Cuts of the backtest.
+    out : path, optional
+        Where to write the page; needs the extra ``bayes_scaling[report]``.
+    record : path, optional
+        Where to write the pre-registration; such a file is never replaced.
+    command : str
+        What the page says to run for the same review.
+    seed : int
+    allow_failed : bool
+        Review although the diagnostics failed; the page says so.
+    progress : callable, optional
+        Of the backtest: ``progress(done, total, what)``.
+
+    Raises
+    ------
+    PlanError
+        If the plan is impossible.
+    DiagnosticsRefused
+        If a posterior failed its diagnostics.
+    PageError
+        If the page cannot be written, or a package for it is not installed.
+    RecordError
+        If the record cannot be written, or its file exists.
+    """
+    from bayes_scaling.report.page import check_place, write_page
+
+    asked = read_plan(plan)
+    if out is not None:
+        check_place(out)
+    if isinstance(model, Runs):
+        model = average(model, laws)
+    elif laws is not None:
+        raise PlanError("laws are for a table of runs; a fitted model brings its own")
+    posteriors = [one for one, _ in members(model)]
+    first = posteriors[0]
+    families = [name for name in first.families if all(name in one.families for one in posteriors)]
+    asked = checked(asked, [one.law for one in posteriors], response_name(first), families, first.runs)
+    drawn = joint.draw(model, asked, seed, allow_failed)
+    verdict, outcome = _judged(drawn, asked)
+    made = make_record(
+        predicted(joint.registered(drawn)),
+        first.runs,
+        settings={"seed": seed, "sampler": asdict(first.settings)},
+        note=asked.title,
+    )
+    found = Review(
+        question=_question(drawn, asked, made.forecasts[0].quantity),
+        verdict=verdict,
+        outcome=outcome,
+        picture=joint.picture(drawn, asked),
+        variance=joint.variance(drawn),
+        laws=joint.by_law(drawn),
+        backtest=evidence.backtested(model, backtest, factors, progress),
+        diagnostics=evidence.diagnosed(model, drawn.family),
+        alternatives=evidence.alternatives(drawn, asked),
+        allocation=evidence.allocation(drawn, asked),
+        next_run=evidence.next_run(drawn, asked),
+        repeat=evidence.repeat(model, asked, made, drawn, command),
+        notes=drawn.notes,
+        record=made,
+        registered=None if record is None else Path(record).name,
+    )
+    if record is not None:
+        write_record(made, record)
+    if out is not None:
+        write_page(found, out)
+    return found
+
+
+def _judged(drawn: Joint, plan: ReviewPlan) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The verdict and the outcome of the planned run."""
+    task = joint.risk_of(drawn, 0)
+    stakes = stakes_of(plan, drawn.goal, sign_of(drawn.better))
+    advice = reading(task.probability, stakes=stakes, outcomes=drawn.draws[:, 0], curve=drawn.smooth)
+    verdict = {
+        "action": advice.action,
+        "reason": advice.reason,
+        "expected": dict(advice.expected),
+        "probability": task.probability,
+        "go_from": GO,
+        "no_go_below": NO_GO,
+    }
+    outcome = {
+        **joint.numbers(task),
+        "dots": joint.dots(drawn),
+        "reach": joint.reached(drawn, plan),
+        "regret": evidence.regretted(drawn, plan),
+    }
+    return verdict, outcome
+
+
+def _called(drawn: Joint) -> str:
+    """What people call the response."""
+    rate = drawn.posteriors[0].law.predicts.noise == "beta_binomial"
+    return "success rate" if rate else drawn.response.replace("_", " ")
+
+
+def _question(drawn: Joint, plan: ReviewPlan, quantity: str) -> dict[str, Any]:
+    today = datetime.now(UTC).date()
+    first = drawn.posteriors[0]
+    return {
+        "title": plan.title,
+        "note": plan.note,
+        "run": joint.scalars(plan.run),
+        "units": {i.name: i.unit for one in drawn.posteriors for i in one.law.inputs},
+        "meanings": {i.name: i.meaning for one in drawn.posteriors for i in one.law.inputs},
+        "family": drawn.family,
+        "response": _called(drawn),
+        "quantity": quantity,
+        "label": drawn.label,
+        "unit": first.law.predicts.unit,
+        "better": drawn.better,
+        "target": drawn.goal,
+        "deadline": plan.deadline and plan.deadline.isoformat(),
+        "days_left": plan.deadline and (plan.deadline - today).days,
+        "cost": cost_of(plan, plan.run),
+        "cost_unit": plan.unit,
+        "flop": flop_of(plan),
+        "budget": plan.budget,
+        "rule": plan.cost.to_dict(),
+    }
+
+
+def flop_of(plan: ReviewPlan) -> float | None:
+    """FLOP of training the planned run, where its inputs say it."""
+    if {"params", "tokens"} <= plan.run.keys():
+        return finite(plan.cost.training(plan.run["params"], plan.run["tokens"]))
+    return finite(plan.run.get("compute"))
