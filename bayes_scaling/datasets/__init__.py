@@ -1,4 +1,4 @@
-"""The embedded tables of training runs, with their sources."""
+"""Tables of training runs with their sources: one in the package, the others fetched from their homes."""
 
 from __future__ import annotations
 
@@ -6,26 +6,43 @@ from importlib import resources
 
 import pandas as pd
 
-from bayes_scaling.datasets._record import Column, DataSet, Task
-from bayes_scaling.datasets.pile_families import DATA_SET as _PILE_FAMILIES
+from bayes_scaling.datasets import (
+    _fetch,
+    chinchilla_epoch,
+    dclm_models,
+    obsscaling_base_llm,
+    pile_families,
+    routing_moe,
+    vocab_scaling,
+)
+from bayes_scaling.datasets._record import Column, DataSet, DataSetError, Home, Task
 from bayes_scaling.law import nearest
 
-__all__ = ["Column", "DataSet", "DataSetError", "Task", "describe", "load", "names"]
+__all__ = ["Column", "DataSet", "DataSetError", "Home", "Task", "describe", "load", "names"]
 
-_DATA_SETS = {data_set.name: data_set for data_set in (_PILE_FAMILIES,)}
+_STUDIES = {
+    study.DATA_SET.name: study
+    for study in (chinchilla_epoch, routing_moe, obsscaling_base_llm, dclm_models, vocab_scaling)
+}
+_DATA_SETS = {
+    data_set.name: data_set
+    for data_set in (pile_families.DATA_SET, *(study.DATA_SET for study in _STUDIES.values()))
+}
 
 
-class DataSetError(ValueError):
-    """An embedded data set is asked for by a name that there is not."""
+def names(*, embedded: bool | None = None) -> tuple[str, ...]:
+    """Names of the data sets.
 
-
-def names() -> tuple[str, ...]:
-    """Names of the embedded data sets."""
-    return tuple(_DATA_SETS)
+    Parameters
+    ----------
+    embedded : bool, optional
+        Only those that are part of this package, or only those that are fetched from their homes.
+    """
+    return tuple(name for name, one in _DATA_SETS.items() if embedded in (None, one.embedded))
 
 
 def describe(name: str) -> DataSet:
-    """Where an embedded data set comes from and what its columns mean.
+    """Where a data set comes from and what its columns mean; needs no network.
 
     Parameters
     ----------
@@ -38,12 +55,17 @@ def describe(name: str) -> DataSet:
         If there is no such data set. The message names the nearest one.
     """
     if name not in _DATA_SETS:
-        raise DataSetError(f"there is no embedded data set {name!r}; {nearest(name, _DATA_SETS)}")
+        raise DataSetError(f"there is no data set {name!r}; {nearest(name, _DATA_SETS)}")
     return _DATA_SETS[name]
 
 
 def load(name: str) -> pd.DataFrame:
-    """The table of an embedded data set.
+    """The table of a data set.
+
+    One that is not part of this package is fetched from its home at first use, checked against its SHA-256
+    and kept in the user's cache folder, or the one that the environment variable ``BAYES_SCALING_CACHE``
+    names (``off`` keeps nothing). Where ``BAYES_SCALING_DATA`` names a folder, its tidied table is read from
+    there instead: ``chinchilla-epoch`` from ``chinchilla_epoch.csv``.
 
     Parameters
     ----------
@@ -53,15 +75,17 @@ def load(name: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per run, in the units that `describe` gives: labels as text, all else as floats, missing
-        values as NaN. A new frame at each call.
+        One row per run or checkpoint, in the units that `describe` gives: labels as text, all else as floats,
+        missing values as NaN. A new frame at each call.
 
     Raises
     ------
     DataSetError
-        If there is no such data set. The message names the nearest one.
+        If there is no such data set, or it cannot be fetched, or what came is not the file of record. The
+        message says what to do.
     """
     data_set = describe(name)
-    source = resources.files(__name__).joinpath(f"{name.replace('-', '_')}.csv")
-    with source.open(encoding="utf-8") as lines:
-        return pd.read_csv(lines).astype(dict.fromkeys(data_set.units, float))
+    if not data_set.embedded:
+        return _fetch.table(data_set, _STUDIES[name].tidy)
+    with resources.as_file(resources.files(__name__).joinpath(data_set.file_name)) as path:
+        return _fetch.read(path, data_set)

@@ -1,9 +1,13 @@
-"""What is known about an embedded table besides its numbers."""
+"""What is known about a table of runs besides its numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+
+class DataSetError(ValueError):
+    """There is no such data set, or it cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,31 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Home:
+    """The files of a repository that a data set is made from.
+
+    Parameters
+    ----------
+    repository : str
+        Its address, such as ``"https://github.com/owner/name"``.
+    commit : str
+        The commit at which the files are read.
+    files : mapping of str to str
+        Path in the repository -> SHA-256 of the content.
+    """
+
+    repository: str
+    commit: str
+    files: Mapping[str, str]
+
+    def url(self, path: str) -> str:
+        """Address of one of the files."""
+        return f"{self.repository}/raw/{self.commit}/{path}"
+
+
+@dataclass(frozen=True, slots=True)
 class DataSet:
-    """An embedded table of runs: where it comes from and what its columns mean.
+    """A table of runs: where it comes from and what its columns mean.
 
     Parameters
     ----------
@@ -61,6 +88,10 @@ class DataSet:
         Those columns that are task accuracies.
     notes : tuple of str
         What to know before trusting a number.
+    licence : str
+        Terms of the numbers, as their home states them.
+    home : Home or None
+        Where the data set is fetched from; None for one that is part of this package.
     """
 
     name: str
@@ -69,6 +100,18 @@ class DataSet:
     columns: Mapping[str, Column]
     tasks: Mapping[str, Task] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    licence: str = ""
+    home: Home | None = None
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the numbers are part of this package, so that `load` needs no network."""
+        return self.home is None
+
+    @property
+    def file_name(self) -> str:
+        """Name of the tidied table as a file."""
+        return f"{self.name.replace('-', '_')}.csv"
 
     @property
     def units(self) -> dict[str, str]:

@@ -44,4 +44,5 @@ DATA_SET = DataSet(
         "OPT was neither trained nor scored on the Pile: its six losses are missing.",
         "[recalled] Published fit to compare with: L = (C / 5.984e22)^-0.0737 + 0.5066 for Cerebras-GPT.",
     ),
+    licence="figures of a published table, typed in",
 )
