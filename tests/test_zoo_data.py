@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -371,3 +372,37 @@ def test_best_size_for_a_skill():
     gain = float(sloth.elasticity(tokens, beta_N=0.6, beta_ND=0.1))
     assert gain == pytest.approx(0.4 + 0.1 * np.log(best / 1e9), rel=1e-9)
     assert np.isnan(float(sloth.best_params(1e24, **{**betas, "beta_ND": -0.1})))
+
+
+# --- constants refitted to public studies reproduce them -------------------------------------------
+
+
+def log_residuals(name: str, key: str, table: pd.DataFrame) -> np.ndarray:
+    """Log of measured over predicted losses, with published constants."""
+    one, values = law(name), published(name, key)
+    columns = [jnp.asarray(table[i.name].to_numpy(float)) for i in one.inputs]
+    with jax.enable_x64(True):
+        return np.log(table.loss) - np.asarray(one.predictor(*columns, **values))
+
+
+def test_refits_of_parallel_streams_reproduce_their_losses(study):
+    table = pd.read_csv(study("parscale")).rename(columns={"params_nonembed": "params"})
+    for family, key in (("stack_v2_python", "chen2025_stack"), ("pile", "chen2025_pile")):
+        off = log_residuals("parscale", key, table[table.family == family])
+        assert len(off) == 24
+        assert 0.0015 < off.std() < 0.0027, "the catalogue says 0.18 to 0.25 %"
+        assert abs(off.mean()) < 5e-4
+
+
+def test_refits_of_routers_reproduce_their_losses(study):
+    table = pd.read_csv(study("routing_moe")).query(
+        "final == 1 and routing_frequency == 0.5 and experts_per_token == 1 and seed == 42"
+    )
+    table = table.assign(params=table.params_dense.astype(float), experts=table.num_experts.astype(float))
+    for router, key, runs in (("Hash", "hash", 56), ("RL-R", "rlr", 59), ("S-Base", "sbase", 58)):
+        mine = table[table.family.isin([router, "Dense"])]
+        assert len(mine) == runs
+        off = log_residuals("routed_moe", f"refit_{key}", mine)
+        assert np.sqrt((off**2).mean()) == pytest.approx(0.0072, abs=5e-4)  # 0.003 in log10
+        rounded = log_residuals("routed_moe", f"clark2022_{key}", mine)
+        assert (rounded**2).mean() > 1.2 * (off**2).mean(), "the paper's constants have too few digits"

@@ -103,9 +103,9 @@ LAW = Law(
         Parameter("E", (3.5, 8.0), unit="nat/token", meaning="gain over unigrams in the limit"),
         Parameter("A", (0.04, 0.4), unit="nat/token", meaning="size term at N0"),
         Parameter("alpha", (0.244, 0.655), meaning="exponent of non-vocabulary parameters", pool="tight"),
-        Parameter("A_v", (0.005, 0.05), unit="nat/token", meaning="vocabulary term at V0"),
+        Parameter("A_v", (0.002, 0.05), unit="nat/token", meaning="vocabulary term at V0"),
         Parameter("alpha_v", (0.409, 1.1), meaning="exponent of vocabulary parameters", pool="tight"),
-        Parameter("B", (0.2, 1.5), unit="nat/token", meaning="data term at D0"),
+        Parameter("B", (0.08, 0.9), unit="nat/token", meaning="data term at D0"),
         Parameter("beta", (0.244, 0.655), meaning="exponent of tokens", pool="tight"),
     ),
     monotone={"params_nonvocab": "decreasing", "params_vocab": "decreasing", "tokens": "decreasing"},
@@ -113,13 +113,28 @@ LAW = Law(
         "tao2024": Published(
             at_reference(5.5327847, 1.8313852, 0.4466063, 0.1958424, 0.6707375, 2.1241123, 0.4466063),
             "arXiv:2407.13623, approach 3",
-        )
+        ),
+        "refit": Published(
+            {
+                "E": 5.399,
+                "A": 0.1552,
+                "alpha": 0.3145,
+                "A_v": 0.007757,
+                "alpha_v": 0.5224,
+                "B": 0.1983,
+                "beta": 0.6004,
+            },
+            "posterior medians on the released curves of arXiv:2407.13623 with true tokens",
+            "computed",
+        ),
     },
     golden=(
         # 1.8313852 1000^-.4466063 + .1958424 100^-.6707375 + 2.1241123 100^-.4466063 - 5.5327847
         Golden(
             {"params_nonvocab": 1e9, "params_vocab": 1e8, "tokens": 1e11}, -5.1684960, "tao2024", rtol=1e-7
         ),
+        # .1552 2^-.3145 + .007757 2^-.5224 + .1983 5^-.6004 - 5.399
+        Golden({"params_nonvocab": 1e9, "params_vocab": 1e8, "tokens": 1e11}, -5.1933482, "refit", rtol=1e-7),
     ),
     derived=(
         Derived(
@@ -134,7 +149,9 @@ LAW = Law(
     notes=(
         "The released fit turned characters H into tokens with f(V/1000) instead of f(V): the published B "
         "and E hold only with that slip and are off by -0.58 nat/token with true tokens, so refit them "
-        "(use no published level). The optimal vocabulary does not use f. The paper ties alpha = beta. L_u "
-        "is negative for useful models."
+        "(`refit` is ours: RMSE .088 over 1 054 points, R2 .973; the priors of B and A_v follow it). Six "
+        "sizes leave a ridge between E, A and alpha, and the vocabulary term is weak: least squares without "
+        "priors runs off along both. The optimal vocabulary does not use f. The paper ties alpha = beta, "
+        "which true tokens do not support. L_u is negative for useful models."
     ),
 )
