@@ -9,20 +9,36 @@ ARGS ?=
 unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help setup forecast test test-slow lint types clean
+.PHONY: help setup forecast test test-slow test-notebooks test-browser docs lint types clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 forecast: setup ## fit the embedded data and forecast two 70B runs: a table, forecast.png, posterior.nc
 	@$(BIN)/bayes-scaling forecast pile-families --law chinchilla --at params=70e9,tokens=1.4e12 \
 		--group-value new --group-value cerebras-gpt --plot forecast.png --out posterior.nc
 
 test: setup ## run the test suite; make test ARGS="tests/test_law.py -x" runs a part
-	@$(RUN) pytest -q $(ARGS)
+	@$(RUN) pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: setup ## run the tests that take minutes
 	@$(RUN) pytest -q -m slow $(ARGS)
+
+test-notebooks: setup ## run every notebook with few draws
+	@$(RUN) pytest -q -m notebooks $(ARGS)
+
+test-browser: setup ## look at the review page in a headless Chromium (Debian: apt-get install chromium)
+	@$(RUN) pytest -q -m browser $(ARGS)
+
+# The stamp says for which set-up the packages of the site were installed; a new .venv has none.
+docs: setup ## build the site into docs/_build/html: runs the notebooks, warnings are errors, no network
+	@if ! cmp -s $(VENV)/.installed $(VENV)/.installed-docs || ! $(BIN)/python -c 'import myst_nb' 2>/dev/null; then \
+		echo "Installing what builds the site into $(VENV)"; \
+		$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]' || exit 1; \
+		cp $(VENV)/.installed $(VENV)/.installed-docs; \
+	fi
+	@$(RUN) sphinx -b html -q -W --keep-going $(ARGS) docs docs/_build/html
+	@echo "The site: docs/_build/html/index.html"
 
 lint: setup ## ruff: rules and format
 	@$(RUN) ruff check
@@ -32,7 +48,8 @@ types: setup ## pyright
 	@$(RUN) pyright
 
 clean: ## remove .venv, caches and what the commands above wrote
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist forecast.png posterior.nc
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist forecast.png posterior.nc \
+		docs/_build docs/laws docs/api docs/notebooks
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A Python serves if it is new enough, finished, has the GIL (there are wheels for it) and can make

@@ -3,6 +3,7 @@
 # ArviZ imported before numpyro.distributions can break it: numpyro comes first
 from numpyro import __version__ as _numpyro_version  # noqa: F401
 
+from bayes_scaling import datasets as datasets
 from bayes_scaling.average import Average as Average
 from bayes_scaling.backtest import Backtest as Backtest
 from bayes_scaling.backtest import backtest as backtest
@@ -10,6 +11,16 @@ from bayes_scaling.borrowed.conflict import Conflict as Conflict
 from bayes_scaling.borrowed.file import read_prior as read_prior
 from bayes_scaling.borrowed.file import save_prior as save_prior
 from bayes_scaling.borrowed.record import Prior as Prior
+from bayes_scaling.chain import Chain as Chain
+from bayes_scaling.chain import ChainPosterior as ChainPosterior
+from bayes_scaling.chain import TaskForecast as TaskForecast
+from bayes_scaling.chain import average_routes as average_routes
+from bayes_scaling.chain import backtest_tasks as backtest_tasks
+from bayes_scaling.chain import chain as chain
+from bayes_scaling.chain import compare_routes as compare_routes
+from bayes_scaling.chain import fit_chain as fit_chain
+from bayes_scaling.chain import forecast_tasks as forecast_tasks
+from bayes_scaling.chain import read_tasks as read_tasks
 from bayes_scaling.compare import Comparison as Comparison
 from bayes_scaling.compare import average as average
 from bayes_scaling.compare import compare as compare
@@ -17,6 +28,7 @@ from bayes_scaling.decide import Cost as Cost
 from bayes_scaling.decide import allocate as allocate
 from bayes_scaling.decide import beats as beats
 from bayes_scaling.decide import frontier as frontier
+from bayes_scaling.decide import next_run as next_run
 from bayes_scaling.decide import risk as risk
 from bayes_scaling.decide import sensitivity as sensitivity
 from bayes_scaling.diagnostics import Diagnostics as Diagnostics
@@ -31,10 +43,13 @@ from bayes_scaling.plot import plot_forecast as plot_forecast
 from bayes_scaling.plot import plot_predictive_check as plot_predictive_check
 from bayes_scaling.plot import plot_prior_posterior as plot_prior_posterior
 from bayes_scaling.plot import plot_prior_predictive as plot_prior_predictive
+from bayes_scaling.plot import plot_tasks as plot_tasks
 from bayes_scaling.posterior import Posterior as Posterior
 from bayes_scaling.posterior import fit as fit
 from bayes_scaling.priors import prior as prior
 from bayes_scaling.priors import priors as priors
+from bayes_scaling.report import Review as Review
+from bayes_scaling.report import review as review
 from bayes_scaling.runs import Runs as Runs
 from bayes_scaling.runs import read_runs as read_runs
 from bayes_scaling.storage import load as load

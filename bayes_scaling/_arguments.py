@@ -59,7 +59,7 @@ def table(data: str, group: str | None, column: list[str] | None, unit: list[str
     from bayes_scaling import datasets
     from bayes_scaling.runs import read_runs
 
-    columns, units = _mapping("--column", column), _mapping("--unit", unit)
+    columns, units = mapping("--column", column), mapping("--unit", unit)
     if data in datasets.names():
         runs = read_runs(datasets.load(data), columns=columns, units=units, family=group)
         return replace(runs, source=data)
@@ -241,7 +241,7 @@ def plans(law: Law | Sequence[Law], at: Sequence[str], columns: Mapping[str, str
     found = []
     for text in at:
         plan: dict[str, Any] = {}
-        for name, value in _mapping("--at", text.split(","), where=text).items():
+        for name, value in mapping("--at", text.split(","), where=text).items():
             if name not in known:
                 raise UsageError(f"--at {text}: {who} no input {name!r}; {nearest(name, known)}")
             name = called.get(name, name)
@@ -348,7 +348,7 @@ def check_folder(path: Path) -> None:
         raise UsageError(f"{str(path)!r} is a folder; expected the name of a file")
 
 
-def _mapping(option: str, texts: Sequence[str] | None, where: str = "") -> dict[str, str]:
+def mapping(option: str, texts: Sequence[str] | None, where: str = "") -> dict[str, str]:
     """``NAME=VALUE`` texts as a mapping."""
     found: dict[str, str] = {}
     for text in texts or ():
@@ -384,7 +384,7 @@ def _priors(texts: Sequence[str] | None) -> dict[str, tuple[float, float]] | Non
     from bayes_scaling.units import number
 
     priors = {}
-    for name, text in _mapping("--prior", texts).items():
+    for name, text in mapping("--prior", texts).items():
         try:
             low, high = map(number, text.split(","))
         except ValueError:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bayes_scaling import _arguments as arguments
 from bayes_scaling import _options as options
+from bayes_scaling._fitting import Fitting, fitted
 
 if TYPE_CHECKING:
     from bayes_scaling.average import Average
     from bayes_scaling.decide import Allocation, Cost, Duel, Risk
     from bayes_scaling.posterior import Posterior
     from bayes_scaling.rivals import Candidate
+    from bayes_scaling.runs import Runs
 
 _LawName = Annotated[
     str | None,
@@ -91,10 +92,10 @@ def allocate(
 
     cost = _cost(flop, inference_tokens, unique_tokens, memory_limit, size, price_per_flop)
     budgets = [positive("--budget", text, cost.unit) for text in budget]
-    fitting = _Fitting(law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed)
+    fitting = Fitting(law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed)
     held: dict[str, float] = {}
 
-    def ask(asked: Sequence[Candidate]) -> None:
+    def ask(asked: Sequence[Candidate], _: Runs) -> None:
         each = [one.law for one in asked]
         for plan in arguments.plans(each, [hold] if hold else [], {}):
             held.update({name: positive(f"--hold {name}", text) for name, text in plan.items()})
@@ -102,7 +103,7 @@ def allocate(
         for one in budgets:
             cost.candidates(one)
 
-    posterior = _fitted(data, fitting, ask)
+    posterior = fitted(data, fitting, ask)
     found = [
         decide.allocate(
             posterior, each, cost=cost, held=held, family=group_value, seed=seed, allow_failed=allow_failed
@@ -168,14 +169,14 @@ def risk(
     from bayes_scaling.decide.risk import read_targets
 
     cost = _cost(flop, inference_tokens, None, memory_limit, None, price_per_flop)
-    fitting = _Fitting(law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed)
-    goals: Any = arguments._mapping("--target", target)
+    fitting = Fitting(law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed)
+    goals: Any = arguments.mapping("--target", target)
     plans: list[dict[str, Any]] = []
     way: Any = better
 
     others = [arguments.named_law(name) for name in other_law or ()]
 
-    def ask(asked: Sequence[Candidate]) -> None:
+    def ask(asked: Sequence[Candidate], _: Runs) -> None:
         each, first = [one.law for one in asked], asked[0]
         arguments.needs_one_law(asked, {"--sensitivity": sensitivity, "--other-law": others})
         texts = [at, *([versus] if versus else [])]
@@ -184,7 +185,7 @@ def risk(
         read_targets({name: first.law.predicts}, goals)
         better_of(name, way)
 
-    posterior = _fitted(data, fitting, ask)
+    posterior = fitted(data, fitting, ask)
     asked: Any = {"family": group_value, "better": way, "seed": seed}
     answer = decide.risk(
         posterior, plans[0], goals, level=level, probability=probability, cost=cost,
@@ -210,60 +211,6 @@ def risk(
         _render.print_json(record | {"notes": list(posterior.runs.warnings)})
     else:
         _show_risk(posterior, answer, duel, changed)
-
-
-@dataclass(frozen=True)
-class _Fitting:
-    """Options that say what is fitted, and how."""
-
-    law: str | None
-    laws: str | None
-    group: str | None
-    prior: list[str] | None
-    x: str | None
-    y: str | None
-    column: list[str] | None
-    unit: list[str] | None
-    no_structure: bool
-    chains: int
-    warmup: int
-    draws: int
-    seed: int
-
-
-def _fitted(data: str, how: _Fitting, ask: Callable[[Sequence[Candidate]], None]) -> Posterior | Average:
-    """A saved posterior, one law or an average; a bad question is refused before the sampler starts."""
-    from bayes_scaling.engine import Settings
-    from bayes_scaling.rivals import Candidate
-
-    if arguments.is_posterior(data):
-        idle = {
-            "--group": how.group,
-            "--prior": how.prior,
-            "--x": how.x,
-            "--y": how.y,
-            "--column": how.column,
-        }
-        idle |= {"--unit": how.unit, "--no-structure": how.no_structure, "--laws": how.laws}
-        one = arguments.saved(data, how.law, [name for name, value in idle.items() if value])
-        ask([Candidate(one.law, one.prepared.columns, one.prepared.response)])
-        return one
-    if how.law is not None:
-        arguments.unlike("--law", {"--laws": how.laws})
-        single = arguments.named_law(how.law)
-        asked: Sequence[Candidate] = (Candidate(single, arguments.feeding(single, how.x) or {}, how.y),)
-        ask(asked)
-        runs = arguments.table(data, how.group, how.column, how.unit)
-    else:
-        named = arguments.named_laws(how.laws)
-        runs = arguments.table(data, how.group, how.column, how.unit)
-        asked = arguments.rivals(runs, named, how.x, how.y)
-        arguments.needs_one_law(asked, {"--prior": how.prior})
-        ask(asked)
-    settings = Settings(chains=how.chains, warmup=how.warmup, draws=how.draws, seed=how.seed)
-    structure = arguments.structured(how.no_structure)
-    whole = arguments.averaged(asked, runs, how.prior, "equal", settings, structure)
-    return whole.posteriors[0] if how.law is not None else whole
 
 
 def _cost(
@@ -294,21 +241,21 @@ def _head(posterior: Posterior | Average, notes: Sequence[str]) -> Any:
     from bayes_scaling import _render
     from bayes_scaling.average import Average
 
-    console, notes = _render._console(), [*posterior.runs.warnings, *notes]
+    console, notes = _render.new_console(), [*posterior.runs.warnings, *notes]
     if isinstance(posterior, Average):
-        _render._average_head(console, posterior, notes)
+        _render.average_head(console, posterior, notes)
     else:
-        _render._head(console, posterior, [*notes, *posterior.identifiability])
+        _render.head(console, posterior, [*notes, *posterior.identifiability])
     return console
 
 
 def _show_allocations(posterior: Posterior | Average, found: Sequence[Allocation]) -> None:
-    from bayes_scaling._render import _table
+    from bayes_scaling._render import new_table
     from bayes_scaling.plot import brief, fixed
 
     console = _head(posterior, [note for one in found for note in one.notes])
     first = found[0]
-    table = _table(f"budget ({first.cost.unit})", "", "params", "tokens", "ratio", first.response)
+    table = new_table(f"budget ({first.cost.unit})", "", "params", "tokens", "ratio", first.response)
     for one in found:
         best = one.best
         numbers = (brief(best["params"]), brief(best["tokens"]), f"{best['ratio']:.3g}", fixed(best["value"]))
@@ -324,11 +271,11 @@ def _show_allocations(posterior: Posterior | Average, found: Sequence[Allocation
 
 
 def _show_risk(posterior: Posterior | Average, answer: Risk, duel: Duel | None, changed: Any) -> None:
-    from bayes_scaling._render import _table
+    from bayes_scaling._render import new_table
     from bayes_scaling.plot import brief, fixed
 
     console = _head(posterior, answer.notes)
-    table = _table("question", "answer")
+    table = new_table("question", "answer")
     for task in answer.tasks:
         sense = "<=" if task.better == "lower" else ">="
         table.add_row(f"P({task.task} {sense} {task.target:g})", f"{task.probability:.3f}")
@@ -359,7 +306,7 @@ def _show_risk(posterior: Posterior | Average, answer: Risk, duel: Duel | None, 
         table.add_row("they cross", where)
     console.print(table)
     if changed is not None:
-        table = _table("changed", "law", "P", "median", "90 %")
+        table = new_table("changed", "law", "P", "median", "90 %")
         for _, row in changed.iterrows():
             if isinstance(row["problem"], str):
                 table.add_row(row["change"], row["law"], "", "", row["problem"])

@@ -72,7 +72,7 @@ def law_record(folder: str, one: Law) -> dict[str, Any]:
 
 def laws(every: Iterable[tuple[str, Law]]) -> None:
     """All laws, by folder."""
-    console, table, before = _console(), _table("law", "title", "inputs"), ""
+    console, table, before = new_console(), new_table("law", "title", "inputs"), ""
     table.columns[0].no_wrap = True
     for folder, one in every:
         if folder != before:
@@ -85,29 +85,29 @@ def laws(every: Iterable[tuple[str, Law]]) -> None:
 
 def law(folder: str, one: Law) -> None:
     """All that is known of one law."""
-    console = _console()
+    console = new_console()
     console.print(Text(f"{one.name}  ({folder})", style="bold"))
     console.print(one.title)
     console.print(Padding(Text(one.equation), (1, 0, 1, 2)))
     r = one.predicts
     how = _NOISE[r.noise].format(link=r.link)
     console.print(f"Predicts {r.name} ({r.unit}): {how}")
-    inputs = _table("input", "unit", "typical", "meaning")
+    inputs = new_table("input", "unit", "typical", "meaning")
     for i in one.inputs:
         inputs.add_row(i.name, i.unit, _range(*i.typical), i.meaning)
     console.print(inputs)
-    parameters = _table("parameter", "90 % prior", "unit", "pool", "meaning")
+    parameters = new_table("parameter", "90 % prior", "unit", "pool", "meaning")
     for p in one.parameters:
         parameters.add_row(p.name, _range(*p.interval), p.unit, p.pool, p.meaning)
     console.print(parameters)
     if one.published:
-        published = _table("published", *(p.name for p in one.parameters), "source")
+        published = new_table("published", *(p.name for p in one.parameters), "source")
         for key, record in one.published.items():
             values = (fixed(record.values[p.name]) for p in one.parameters)
             published.add_row(key, *values, f"{record.source} [{record.tag}]")
         console.print(published)
     if one.derived:
-        derived = _table("derived", "unit", "meaning")
+        derived = new_table("derived", "unit", "meaning")
         for d in one.derived:
             derived.add_row(d.name, d.unit, d.meaning)
         console.print(derived)
@@ -122,18 +122,18 @@ def law(folder: str, one: Law) -> None:
 
 def data_sets(every: Iterable[DataSet]) -> None:
     """The built-in data sets, one line each."""
-    table = _table("name", "numbers", "title")
+    table = new_table("name", "numbers", "title")
     for one in every:
         table.add_row(one.name, "embedded" if one.embedded else "fetched", one.title)
-    _console().print(table)
+    new_console().print(table)
 
 
 def data_set(one: DataSet) -> None:
     """One built-in data set: columns, source, notes."""
-    console = _console()
+    console = new_console()
     console.print(Text(one.name, style="bold"))
     console.print(one.title)
-    table = _table("column", "unit", "meaning")
+    table = new_table("column", "unit", "meaning")
     for name, column in one.columns.items():
         table.add_row(name, column.unit, column.meaning)
     console.print(table)
@@ -149,12 +149,12 @@ def data_set(one: DataSet) -> None:
 
 def fitted(posterior: Posterior) -> None:
     """Diagnostics, what the data cannot decide, and the parameters."""
-    console = _console()
-    _head(console, posterior, [*posterior.runs.warnings, *posterior.identifiability])
+    console = new_console()
+    head(console, posterior, [*posterior.runs.warnings, *posterior.identifiability])
     summary = posterior.summary()
     if len(summary) > MOST_ROWS:  # families apart: the population tells the story
         summary = summary[~summary.index.str.contains(r"\[")]
-    table = _table("quantity", "median", "90 %", "R-hat", "ESS", "prior share")
+    table = new_table("quantity", "median", "90 %", "R-hat", "ESS", "prior share")
     for name, row in summary.iterrows():
         interval = f"{fixed(row['5 %'])} to {fixed(row['95 %'])}"
         numbers = (f"{row['R-hat']:.3f}", f"{row['ESS']:.0f}", f"{100 * row['prior share']:.0f} %")
@@ -164,16 +164,16 @@ def fitted(posterior: Posterior) -> None:
 
 def forecast(posterior: Posterior | Average, result: Forecast, notes: Sequence[str]) -> None:
     """Diagnostics, notes, and one row per planned run and family."""
-    console = _console()
+    console = new_console()
     if isinstance(posterior, Average):
-        _average_head(console, posterior, notes)
+        average_head(console, posterior, notes)
         each = [one.law for one in posterior.posteriors]
     else:
-        _head(console, posterior, notes)
+        head(console, posterior, notes)
         each = [posterior.law]
     names = list(dict.fromkeys(i.name for law in each for i in law.inputs if i.kind == "positive"))
     apart = len(names) <= 2  # more inputs would not leave room for the numbers
-    table = _table("#", *(names if apart else ["plan"]), "family", "median", "50 %", "90 %", "variance")
+    table = new_table("#", *(names if apart else ["plan"]), "family", "median", "50 %", "90 %", "variance")
     table.columns[-1].no_wrap = True
     response = each[0].predicts
     what = "success rate" if response.noise == "beta_binomial" else f"{response.name} ({result.unit})"
@@ -206,20 +206,20 @@ def judged(posterior: Posterior | Average) -> dict[str, Any]:
 
 def backtest(tested: Backtest, log: bool) -> None:
     """Scores over all splits, and of each; ``log``: errors are logarithms of forecast over observed."""
-    console = _console()
+    console = new_console()
     hidden = len(tested.table[["factor", "row"]].drop_duplicates())
     console.print(f"{len(tested.splits)} cuts of {tested.axis}, {hidden} hidden measurements")
     for note in tested.notes:
         console.print(Text(f"Note: {note}"))
     scores = ("in 50 %", "in 90 %", "CRPS", "RMSLE" if log else "RMSE", "bias", "log score")
-    overall = _table("law", *scores, right=scores)
+    overall = new_table("law", *scores, right=scores)
     overall.title = "All cuts: shares that the bands held, and mean scores"
     for _, row in tested.overall().iterrows():
         overall.add_row(row["law"], *_scores(row))
     overall.columns[0].no_wrap = True
     console.print(overall)
     for factor, rows in tested.by_split().groupby("factor"):
-        table = _table("law", *scores, right=scores)
+        table = new_table("law", *scores, right=scores)
         table.columns[0].no_wrap = True
         fitted, hidden = rows["n_fit"].iloc[0], rows["n_hidden"].iloc[0]
         table.title = f"Cut at 1/{factor:g} of the largest {tested.axis}: {fitted} fitted, {hidden} hidden"
@@ -242,13 +242,13 @@ def _scores(row: Any) -> tuple[str, ...]:
 
 def comparison(found: Comparison) -> None:
     """One table per method, best law first."""
-    console = _console()
+    console = new_console()
     for note in found.notes:
         console.print(Text(f"Note: {note}"))
     numbers = ("elpd", "se", "difference", "its se", "weight")
     for method, rows in found.table.groupby("method", sort=False):
         loo = rows["pareto_k"].notna().any()
-        table = _table("law", *numbers, *(["Pareto k"] if loo else []), right=(*numbers, "Pareto k"))
+        table = new_table("law", *numbers, *(["Pareto k"] if loo else []), right=(*numbers, "Pareto k"))
         table.title = f"{_METHOD[str(method)]}: mean log density of {rows['units'].iloc[0]} units"
         for _, row in rows.iterrows():
             values = [f"{row[name]:.3g}" for name in ("elpd", "se", "difference", "difference_se")]
@@ -286,26 +286,26 @@ def _diagnosed(found: Diagnostics) -> dict[str, Any]:
     return {"passed": found.passed, **asdict(found)}
 
 
-def _head(console: Console, posterior: Posterior, notes: Sequence[str]) -> None:
+def head(console: Console, posterior: Posterior, notes: Sequence[str]) -> None:
     console.print(f"{posterior.law.title}: {_counted(posterior)}")
     console.print(Text(f"Diagnostics {posterior.diagnostics}"))
-    _print_notes(console, notes)
+    print_notes(console, notes)
 
 
-def _average_head(console: Console, whole: Average, notes: Sequence[str]) -> None:
+def average_head(console: Console, whole: Average, notes: Sequence[str]) -> None:
     """Which laws carry the forecast."""
     count, lost = len(whole.posteriors), len(whole.left_out)
     who = f"Average of {count} laws" if count > 1 else whole.posteriors[0].law.title
     without = f" ({lost} of {count + lost} left out)" if lost else ""
     console.print(f"{who}{without}: {_counted(whole.posteriors[0])}")
-    table = _table("law", "weight", "diagnostics")
+    table = new_table("law", "weight", "diagnostics")
     for one, weight in zip(whole.posteriors, whole.weights, strict=True):
         d = one.diagnostics
         numbers = f"R-hat {d.rhat:.3f}, ESS {min(d.ess_bulk, d.ess_tail):.0f}, {d.divergences} divergences"
         words = [f"{'passed' if d.passed else 'FAILED'}: {numbers}", *d.problems]
         table.add_row(one.law.label, f"{weight:.2f}", "\n".join(words))
     console.print(table)
-    _print_notes(console, notes)
+    print_notes(console, notes)
 
 
 def _counted(posterior: Posterior) -> str:
@@ -313,16 +313,16 @@ def _counted(posterior: Posterior) -> str:
     return f"{n} measurements, {families} {'family' if families == 1 else 'families'}"
 
 
-def _print_notes(console: Console, notes: Sequence[str]) -> None:
+def print_notes(console: Console, notes: Sequence[str]) -> None:
     for note in dict.fromkeys(notes):
         console.print(Text(f"Note: {note}"))
 
 
-def _console() -> Console:
+def new_console() -> Console:
     return Console(highlight=False, markup=False)
 
 
-def _table(*columns: str, right: Sequence[str] = ()) -> Table:
+def new_table(*columns: str, right: Sequence[str] = ()) -> Table:
     table = Table(
         box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left", title_style="bold"
     )

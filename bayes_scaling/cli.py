@@ -6,6 +6,7 @@ standard output holds one JSON value and nothing else; messages and progress go 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,12 +15,22 @@ import typer
 from typer.core import TyperGroup
 
 from bayes_scaling import _arguments as arguments
-from bayes_scaling import _cli_backtest, _cli_decide, _cli_ledger, _cli_transfer
+from bayes_scaling import (
+    _cli_backtest,
+    _cli_chain,
+    _cli_decide,
+    _cli_design,
+    _cli_ledger,
+    _cli_monitor,
+    _cli_review,
+    _cli_transfer,
+)
 from bayes_scaling import _options as options
+from bayes_scaling._fitting import Fitting, fitted
 
 if TYPE_CHECKING:
-    from bayes_scaling.average import Average
-    from bayes_scaling.posterior import Posterior
+    from bayes_scaling.rivals import Candidate
+    from bayes_scaling.runs import Runs
 
 BAD_INPUT, REFUSED = 2, 3
 
@@ -111,13 +122,19 @@ def describe(
 
 
 @app.command("datasets")
-def list_datasets(as_json: options.Json = False) -> None:
-    """List the built-in data sets."""
+def list_datasets(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Describe this one.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """List the built-in data sets, embedded or fetched at first use; or describe one with its columns."""
     from bayes_scaling import _render, datasets
 
-    every = [datasets.describe(name) for name in datasets.names()]
+    every = [datasets.describe(one) for one in ([name] if name else datasets.names())]
     if as_json:
-        _render.print_json([asdict(one) for one in every])
+        records = [asdict(one) | {"embedded": one.embedded} for one in every]
+        _render.print_json(records[0] if name else records)
+    elif name:
+        _render.data_set(every[0])
     else:
         _render.data_sets(every)
 
@@ -167,6 +184,10 @@ def forecast_runs(
         typer.Option("--law", "-l", help="One law (default: an average of laws for such a table)."),
     ] = None,
     laws: options.LawNames = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", metavar="NAME", help="Accuracy on a task, by way of the loss; repeatable."),
+    ] = None,
     weights: Annotated[
         str, typer.Option(help="Of several laws: equal, or stacking by a backtest on the table.")
     ] = "equal",
@@ -197,10 +218,11 @@ def forecast_runs(
 ) -> None:
     """Forecast planned runs, each for each family, with 50 % and 90 % bands."""
     from bayes_scaling import _render
+    from bayes_scaling.average import Average
     from bayes_scaling.engine import Settings
     from bayes_scaling.forecast import forecast
     from bayes_scaling.plot import plot_forecast, writable
-    from bayes_scaling.rivals import Candidate
+    from bayes_scaling.posterior import Posterior
     from bayes_scaling.storage import save
 
     # everything that can be wrong with the question is found before the sampler starts
@@ -209,38 +231,37 @@ def forecast_runs(
         arguments.check_folder(path)
     if plot is not None:
         writable(plot)
-    several = {"--laws": laws, "--weights": weights != "equal"}
-    posterior: Posterior | Average
-    if arguments.is_posterior(data):
-        idle = {"--group": group, "--prior": prior, "--x": x, "--y": y, "--column": column, "--unit": unit}
-        idle |= {"--no-structure": no_structure, **several}
-        one = arguments.saved(data, law, [name for name, value in idle.items() if value])
-        planned = arguments.plans(one.law, at, one.prepared.columns)
-        pairs = arguments.pair_up(arguments.checked([one.law], planned), group_value, one.families)
-        posterior = one
-    else:
-        if law is not None:
-            arguments.unlike("--law", several)
-            single = arguments.named_law(law)
-            runs = arguments.table(data, group, column, unit)
-            asked = (Candidate(single, arguments.feeding(single, x) or {}, y),)
-        else:
-            named = arguments.named_laws(laws)
-            runs = arguments.table(data, group, column, unit)
-            asked = arguments.rivals(runs, named, x, y)
-            arguments.needs_one_law(asked, {"--out": out, "--prior": prior})
+    if task:
+        idle = {"--weights": weights != "equal", "--plot": plot, "--out": out, "--prior": prior, "--x": x}
+        _cli_chain.alone({**idle, "--y": y, "--laws": law and laws})
+        _cli_chain.forecast_tasks(
+            arguments.table(data, group, column, unit),
+            task,
+            at,
+            laws=[arguments.named_law(law)] if law else arguments.named_laws(laws),
+            groups=group_value,
+            target=wanted,
+            settings=Settings(chains=chains, warmup=warmup, draws=draws, seed=seed),
+            structure=arguments.structured(no_structure),
+            as_json=as_json,
+            allow_failed=allow_failed,
+        )
+        return
+    fitting = Fitting(
+        law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed, weighed
+    )
+    pairs: list[tuple[dict[str, Any], str]] = []
+
+    def ask(asked: Sequence[Candidate], runs: Runs) -> None:
         each = [one.law for one in asked]
         planned = arguments.checked(each, arguments.plans(each, at, arguments.fed(asked)))
-        pairs = arguments.pair_up(planned, group_value, arguments.common_families(asked, runs))
-        settings = Settings(chains=chains, warmup=warmup, draws=draws, seed=seed)
-        structure = arguments.structured(no_structure)
-        whole = arguments.averaged(asked, runs, prior, weighed, settings, structure)
-        if not allow_failed:
-            arguments.must_pass(whole)
-        posterior = whole if law is None else whole.posteriors[0]
-        one = whole.posteriors[0]
-    if out is not None:
-        save(one, out)
+        pairs.extend(arguments.pair_up(planned, group_value, arguments.common_families(asked, runs)))
+
+    posterior = fitted(data, fitting, ask, {"--out": out})
+    if isinstance(posterior, Average) and not allow_failed:
+        arguments.must_pass(posterior)
+    if out is not None and isinstance(posterior, Posterior):
+        save(posterior, out)
         typer.echo(f"Wrote the posterior to {out}", err=True)
     result = forecast(
         posterior,
@@ -261,7 +282,15 @@ def forecast_runs(
         _render.forecast(posterior, result, notes)
 
 
-for _topic in (_cli_backtest, _cli_decide, _cli_transfer, _cli_ledger):
+for _topic in (
+    _cli_backtest,
+    _cli_decide,
+    _cli_design,
+    _cli_monitor,
+    _cli_review,
+    _cli_transfer,
+    _cli_ledger,
+):
     _topic.register(app)
 
 

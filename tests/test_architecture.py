@@ -18,12 +18,13 @@ ROOT = Path(bayes_scaling.__file__).parent
 
 #: From top to bottom: a module imports only from those above it. Folders count as one module.
 ORDER = (
-    "law", "observe", "laws", "units", "_checks", "_tables", "runs", "measurements", "structure", "layout",
-    "diagnostics", "model", "whiten", "latents", "engine", "sample", "evaluate", "borrowed", "priors",
-    "posterior",
-    "average", "predict", "scores", "forecast", "_netcdf", "storage", "covariates", "transfer", "chain",
-    "rivals", "cells", "backtest", "compare", "decide", "plot", "report", "datasets", "_options", "_progress",
-    "_arguments", "_render", "_cli_backtest", "_cli_decide", "_cli_ledger", "_cli_transfer", "cli",
+    "supports", "law", "observe", "laws", "units", "_checks", "_files", "_tables", "runs", "measurements",
+    "structure", "layout", "diagnostics", "model", "whiten", "latents", "engine", "sample", "evaluate",
+    "borrowed", "priors", "posterior",
+    "average", "predict", "scores", "forecast", "_netcdf", "storage", "covariates", "transfer",
+    "rivals", "cells", "backtest", "compare", "chain", "decide", "plot", "report", "datasets", "_options",
+    "_progress", "_arguments", "_render", "_fitting", "_cli_backtest", "_cli_chain", "_cli_decide",
+    "_cli_design", "_cli_ledger", "_cli_monitor", "_cli_review", "_cli_transfer", "cli",
     "__main__",
 )  # fmt: skip
 
@@ -146,7 +147,8 @@ def after_import() -> dict[str, object]:
 
         filters = list(warnings.filters)
         import bayes_scaling
-        heavy = [name for name in ("matplotlib", "arviz_plots", "arviz", "typer") if name in sys.modules]
+        avoided = ("matplotlib", "arviz_plots", "arviz", "typer", "pooch")
+        heavy = [name for name in avoided if name in sys.modules]
         found = {"filters": [str(f) for f in warnings.filters if f not in filters], "heavy": heavy}
         found |= {"same_filters": warnings.filters == filters, "package": state()}
         for module in pkgutil.walk_packages(bayes_scaling.__path__, "bayes_scaling."):
@@ -177,5 +179,5 @@ def test_importing_leaves_warnings_alone(after_import):
     assert after_import["same_filters"], f"new filters: {after_import['filters']}"
 
 
-def test_importing_loads_no_pictures_and_no_command_line(after_import):
+def test_importing_loads_no_pictures_no_command_line_and_no_network(after_import):
     assert after_import["heavy"] == []

@@ -115,6 +115,15 @@ def test_datasets() -> None:
     records = json.loads(run("datasets", "--json").stdout)
     assert records[0]["name"] == "pile-families"
     assert "2304.03208" in records[0]["citation"]
+    assert [one["embedded"] for one in records] == [True] + [False] * (len(records) - 1)
+    assert "fetched" in run("datasets").stdout
+    one = " ".join(run("datasets", "chinchilla-epoch").stdout.split())
+    assert "epoch_excluded" in one
+    assert "epoch-research/analyzing-chinchilla/raw/9225883" in one
+    assert json.loads(run("datasets", "chinchilla-epoch", "--json").stdout)["licence"] == "none stated"
+    unknown = run("datasets", "chinchila-epoch")
+    assert unknown.exit_code == 2
+    assert "did you mean 'chinchilla-epoch'" in unknown.stderr
 
 
 def test_help_and_version() -> None:
