@@ -141,8 +141,9 @@ def data_set(one: DataSet) -> None:
     console.print(f"Licence: {one.licence}")
     if one.home is None:
         console.print("Embedded: part of this package.")
-    for path in one.home.files if one.home else ():
-        console.print(f"Fetched at first use: {one.home.url(path)}")
+    else:
+        for path in one.home.files:
+            console.print(f"Fetched at first use: {one.home.url(path)}")
     for note in one.notes:
         console.print(f"- {note}")
 

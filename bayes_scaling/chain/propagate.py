@@ -61,7 +61,7 @@ def curves_at(task: TaskDraws, inputs: Mapping[str, np.ndarray]) -> Curves:
     delta = np.zeros((size, m))
     if prepared.marks is not None:
         at = np.stack([np.log(x) for x in columns], axis=-1) - prepared.marks.centre
-        scale = task.posterior.tree["posterior"]["structure_scale"].values.ravel()
+        scale = task.posterior.tree["posterior"].to_dataset()["structure_scale"].values.ravel()
         delta = _discrepancy(prepared.marks, at, task.weights, scale, task.loose)
         delta = delta * float(prepared.data.stretch)
     extra = bucket(m) - m
@@ -170,7 +170,7 @@ def scores(task: TaskDraws, eta: np.ndarray, luck: RunLuck | None, items: Items,
         eta = eta + luck.run * luck.tail * own_scatter(posterior, eta, items)
     p = unlink_numpy(link, eta)
     if luck is not None and posterior.prepared.shape.noise == "beta_binomial":
-        over = posterior.tree["posterior"]["overdispersion"].values.reshape(-1, 1)
+        over = posterior.tree["posterior"].to_dataset()["overdispersion"].values.reshape(-1, 1)
         p = p + luck.run * np.sqrt(p * (1 - p) * over / (1 + over))
     if luck is not None and sampled and items.count > 0:
         p = p + luck.items * items.share * np.sqrt(np.clip(p * (1 - p), 0, None) / items.count)
@@ -184,7 +184,7 @@ def run_luck(task: TaskDraws, shared: np.ndarray, correlation: float, rng: np.ra
     run = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own
     tail = np.ones((len(shared), 1))
     if task.posterior.prepared.shape.noise == "student":
-        df = task.posterior.tree["posterior"]["degrees_of_freedom"].values.reshape(-1, 1)
+        df = task.posterior.tree["posterior"].to_dataset()["degrees_of_freedom"].values.reshape(-1, 1)
         tail = np.sqrt(df / rng.chisquare(np.broadcast_to(df, shared.shape)))
     return RunLuck(run, tail, rng.standard_normal(shared.shape))
 

@@ -271,7 +271,7 @@ def with_points(
     added = pd.DataFrame(rows)
     added["row"] = table["row"].max() + 1 + np.arange(len(points))
     whole = pd.concat([table, added], ignore_index=True)
-    for name in whole:  # labels stay objects, and what no row has stays empty
+    for name in map(str, whole.columns):  # labels stay objects, and what no row has stays empty
         if not numeric(whole, name):
             whole[name] = whole[name].astype(object).where(whole[name].notna(), None)
     return assemble(whole, runs.units, schedules, runs.warnings, runs.source), named

@@ -145,6 +145,6 @@ def _draw_plans(axes: Axes, forecast: TaskForecast, task: str) -> None:
     low, high = 100 * found.interval(0.9)
     for j, middle in enumerate(100 * found.median):
         loss = np.quantile(forecast.loss[:, j], [0.05, 0.5, 0.95])
-        label = "planned, 90 %" if j == 0 else None
+        label = "planned, 90 %" if j == 0 else ""  # an empty one stays out of the legend
         axes.vlines(loss[1], low[j], high[j], color=style.INK, linewidth=2.0, zorder=4, label=label)
         axes.hlines(middle, loss[0], loss[2], color=style.INK, linewidth=2.0, zorder=4)
