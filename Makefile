@@ -25,7 +25,7 @@ test-slow: setup ## run the tests that take minutes
 	@$(RUN) pytest -q -m slow $(ARGS)
 
 test-notebooks: setup ## run every notebook with few draws
-	@$(RUN) pytest -q -m notebooks $(ARGS)
+	@$(RUN) pytest -q -n auto --maxprocesses 2 -m notebooks $(ARGS)
 
 test-browser: setup ## look at the review page in a headless Chromium (Debian: apt-get install chromium)
 	@$(RUN) pytest -q -m browser $(ARGS)

@@ -20,7 +20,7 @@ import bayes_scaling as bs
 
 quick = "BAYES_SCALING_QUICK" in os.environ  # the tests run this page with few draws
 few = bs.Settings(chains=2, warmup=100, draws=100, most_draws=100)
-settings = few if quick else bs.Settings(target_accept=0.99, draws=1000)
+settings = few if quick else bs.Settings(target_accept=0.99, draws=500)
 
 # %% [markdown]
 # ## Learn from the families that there are

@@ -302,16 +302,22 @@ def test_the_picture_shows_tasks_and_plans(posterior, result, tmp_path):
 # --- the command -------------------------------------------------------------------------------------------
 
 RUN = CliRunner()
-SHORT = ("--law", "chinchilla", "--no-structure", "--chains", "2", "--warmup", "200", "--draws", "200")
 
 
-def test_the_command_answers_in_the_shape_of_forecast(tmp_path):
-    study().to_csv(tmp_path / "runs.csv", index=False)
-    asked = ["forecast", str(tmp_path / "runs.csv"), "--task", "hellaswag", *SHORT, "--json"]
-    asked += ["--at", "params=3e10,tokens=6e11", "--group-value", "a", "--allow-failed"]
-    told = RUN.invoke(app, asked)
-    assert told.exit_code == 0, told.output
-    (one,) = (answer := json.loads(told.stdout))["forecasts"]
+def test_the_command_answers_in_the_shape_of_forecast(capsys):
+    _cli_chain.forecast_tasks(
+        bs.read_runs(study()),
+        ["hellaswag"],
+        ["params=3e10,tokens=6e11"],
+        laws=[bs.law("chinchilla")],
+        groups=["a"],
+        target="new_run",
+        settings=FEW,
+        structure=None,
+        as_json=True,
+        allow_failed=True,
+    )
+    (one,) = (answer := json.loads(capsys.readouterr().out))["forecasts"]
     assert set(one) == {
         "task", "inputs", "family", "target", "median", "mean", "sd", "quantiles", "variance",
     }  # fmt: skip

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from cases import SETTINGS, Case, Outcome, Table, against, coverage, fit, forecasts, number, quantity, read
+from cases import Case, Outcome, Table, against, coverage, fit, forecasts, number, quantity, read
 from pretraining import CORPORA
 
 import bayes_scaling as bs
@@ -28,7 +27,10 @@ ITEMS = {
 }
 #: Loss that the authors' law predicts for the RedPajama targets, and relative error of the error there.
 PREDICTED = {1439795200: (2.5198, "3.64 %"), 6889410560: (2.4427, "0.05 %")}
-FOLDS, COMPONENTS = 4, (1, 2, 3)
+FOLDS, COMPONENTS = 3, (1, 2, 3)
+BENCHMARKS = ("mmlu", "arc_c", "hellaswag", "winograd", "truthfulqa", "gsm8k", "xwinograd", "humaneval")
+#: Task to be forecast from the other benchmarks, and its number of items.
+TASK = ("gsm8k", 1319)
 
 
 def average_error() -> pd.DataFrame:
@@ -188,51 +190,32 @@ def held_out(frame: pd.DataFrame) -> Iterator[np.ndarray]:
         yield frame.family.isin(part).to_numpy()
 
 
-def obs_scaling_case() -> list[Outcome]:
-    """One, two and three components for a task that is left out of the capabilities."""
-    frame = read("obsscaling_base_llm")
-    benchmarks = ["mmlu", "arc_c", "hellaswag", "winograd", "truthfulqa", "gsm8k", "xwinograd", "humaneval"]
-    outcomes = []
-    for task, items in (("gsm8k", 1319),):
-        others = [f"acc_{b}" for b in benchmarks if b != task]
-        parts = capabilities(frame[others].to_numpy(), max(COMPONENTS))
-        table = frame[["family"]].assign(n_samples=items, n_correct=(frame[f"acc_{task}"] * items).round())
-        for k in COMPONENTS:
-            table[f"capability_{k}"] = as_inputs(parts.scores)[:, k - 1]
-        lines, last = [], None
-        for count in COMPONENTS:
-            law, plain = bs.law("obs_scaling", count), table.drop(columns="family")
-            posterior, found = fit(
-                law, plain, f"obsscaling_base_llm, {task} from {count} of the others' components"
-            )
-            found.quantities = [
-                quantity(posterior, n) for n in ("floor", *(f"w{k}" for k in range(count + 1)))
-            ]
-            draws = np.empty((SETTINGS.chains * 400, len(table)))
-            for out in held_out(table):
-                some = bs.fit(
-                    law, plain[~out], structure=None, settings=replace(SETTINGS, draws=400, most_draws=400)
-                )
-                plans = plain.loc[out, [i.name for i in law.inputs]]
-                draws[:, out] = bs.forecast(some, plans, target="measurement", allow_failed=True).draws
-            truth = (table.n_correct / items).to_numpy()
-            pits = scores.pit(draws, truth)
-            lines.append(
-                [count, number(scores.crps(draws, truth).mean()),
-                 number(np.abs(np.median(draws, axis=0) - truth).mean()),
-                 f"{100 * scores.covered(pits, 0.9).mean():.0f} %"]
-            )  # fmt: skip
-            outcomes.append(found)
-            last = found
-        columns = ["components", "CRPS", "mean absolute error", "inside the 90 % band"]
-        last.tables = [
-            Table(
-                f"{task}: families held out, {FOLDS} folds of {table.family.nunique()} families",
-                columns,
-                lines,
-            )
-        ]
-    return outcomes
+def obs_scaling_case() -> Iterator[Outcome]:
+    """One, two and three components for a task that is left out of the capabilities, families held out."""
+    frame, (task, items) = read("obsscaling_base_llm"), TASK
+    others = [f"acc_{b}" for b in BENCHMARKS if b != task]
+    parts = as_inputs(capabilities(frame[others].to_numpy(), max(COMPONENTS)).scores)
+    table = pd.DataFrame({"n_samples": items, "n_correct": (frame[f"acc_{task}"] * items).round()})
+    truth = (table.n_correct / items).to_numpy()
+    for k in COMPONENTS:
+        table[f"capability_{k}"] = parts[:, k - 1]
+    for count in COMPONENTS:
+        law, median, score, level, first = bs.law("obs_scaling", count), *np.zeros((3, len(table))), None
+        for out in held_out(frame):
+            data = f"obsscaling_base_llm, {task} from {count} of the others' components, first fold"
+            posterior, found = fit(law, table[~out], data)
+            plans = table.loc[out, [i.name for i in law.inputs]]
+            draws = bs.forecast(posterior, plans, target="measurement", allow_failed=True).draws
+            median[out], score[out] = np.median(draws, axis=0), scores.crps(draws, truth[out])
+            level[out] = scores.covered(scores.pit(draws, truth[out]), 0.9)
+            if first is None:
+                names = ("floor", *(f"w{k}" for k in range(count + 1)))
+                found.quantities, first = [quantity(posterior, n) for n in names], found
+        row = [number(score.mean()), number(np.abs(median - truth).mean()), f"{100 * level.mean():.0f} %"]
+        columns = ["CRPS", "mean absolute error", "inside the 90 % band"]
+        held = f"{frame.family.nunique()} families held out in {FOLDS} folds"
+        first.tables = [Table(f"{count} of {max(COMPONENTS)} components, {held}", columns, [row])]
+        yield first
 
 
 def sloth_case() -> list[Outcome]:
