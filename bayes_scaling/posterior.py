@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -153,16 +153,25 @@ def fit(
     conflict = None
     if borrowed:
         prepared, conflict = borrow(prepared, borrowed, trust=trust, seed=(settings or Settings()).seed)
-    settings = settings or Settings()
-    found = from_draws(prepared, sample(prepared.shape, prepared.data, settings, progress=progress), settings)
+    found = settled(prepared, settings or Settings(), from_draws, progress=progress)
+    return replace(found, conflict=conflict)
+
+
+def settled(
+    prepared: Prepared,
+    settings: Settings,
+    judge: Callable[[Prepared, Draws, Settings], Posterior],
+    *,
+    progress: Progress | None = None,
+) -> Posterior:
+    """Sample and judge (`from_draws`, `lean`); once more with smaller steps if only divergences fail."""
+    found = judge(prepared, sample(prepared.shape, prepared.data, settings, progress=progress), settings)
     if found.diagnostics.only_divergences and settings.target_accept < SMALL_STEPS:
         smaller = replace(settings, target_accept=SMALL_STEPS)
-        drawn = sample(prepared.shape, prepared.data, smaller, progress=progress)
-        again = from_draws(prepared, drawn, smaller)
-        found = min(
-            again, found, key=lambda one: (len(one.diagnostics.problems), one.diagnostics.divergences)
-        )
-    return replace(found, conflict=conflict)
+        again = judge(prepared, sample(prepared.shape, prepared.data, smaller, progress=progress), smaller)
+        if again.diagnostics.passed or again.diagnostics.divergences < found.diagnostics.divergences:
+            return again
+    return found
 
 
 def from_draws(prepared: Prepared, draws: Draws, settings: Settings | None = None) -> Posterior:

@@ -26,10 +26,9 @@ from bayes_scaling.compare import average
 from bayes_scaling.engine import Settings
 from bayes_scaling.law import Law, Parameter, with_priors
 from bayes_scaling.layout import prepare
-from bayes_scaling.posterior import Posterior, lean
+from bayes_scaling.posterior import Posterior, lean, settled
 from bayes_scaling.predict import NEW, predict
 from bayes_scaling.runs import Runs, read_runs
-from bayes_scaling.sample import sample
 
 #: Half the width of the floor's 90 % prior interval around a known chance.
 AROUND_CHANCE = 0.03
@@ -251,7 +250,7 @@ def _fitted(spec: Chain, frame: pd.DataFrame, pad: tuple[int, int], settings: Se
     columns |= as_response(law, frame, same_items)
     table = read_runs(pd.DataFrame({"family": frame["group"].to_numpy(), **columns}))
     prepared = prepare(law, table, structure=spec.task_structure, pad=pad)
-    return lean(prepared, sample(prepared.shape, prepared.data, settings), settings)
+    return settled(prepared, settings, lean)
 
 
 def _includes_items(spec: Chain) -> bool:
