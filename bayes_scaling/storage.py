@@ -126,7 +126,7 @@ def _about(path: Path) -> Iterator[None]:
         raise StorageError(f"{str(path)!r} cannot be rebuilt by this version: {first_line(error)}") from error
     except KeyError as error:
         raise StorageError(f"{str(path)!r} is damaged: it lacks {first_line(error)}") from error
-    except (ValueError, TypeError, IndexError) as error:
+    except Exception as error:  # what is written there fits nothing: there is no end of ways
         raise StorageError(f"{str(path)!r} is damaged: {first_line(error)}") from error
 
 
@@ -357,5 +357,6 @@ def _prepared(tree: xr.DataTree, law: Law, runs: Runs) -> Prepared:
         return prepared
     group = tree.children["discrepancy"].to_dataset()
     arrays = [group[name].values for name in ("coordinates", "centre", "points", "basis")]
-    marks = Landmarks(*arrays, hurst=float(group.attrs["hurst"]), level=float(group.attrs["level"]))
+    path = {name: float(group.attrs[name]) for name in ("hurst", "level")}
+    marks = Landmarks(*arrays, **path, kind=structure.kind)
     return replace(prepared, marks=marks)

@@ -11,12 +11,17 @@ others chose (docs/calibration.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 MOST_LANDMARKS = 200
+#: E-folds over which a stationary discrepancy forgets.
+LENGTH = 3.0
+
+Kind = Literal["fractional", "integrated", "exponents", "stationary"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,11 @@ class Structure:
 
     Parameters
     ----------
+    kind : {"fractional", "integrated", "exponents", "stationary"}
+        Fractional Brownian motion over the logs of the inputs; or integrated Brownian motion along the log of
+        their product, which is compute; a linear drift, that is an error of the law's local exponents; a
+        Gaussian process with squared-exponential kernel of length 3 e-folds (docs/calibration.md compares
+        them).
     hurst : float
         Hurst exponent of the fractional Brownian motion: 0.5 is a random walk, towards 1 a straight drift.
     rank : int
@@ -44,6 +54,7 @@ class Structure:
     level: float = 1.0
     scale: tuple[float, float] = (-4.5, 0.6)
     centre: Mapping[str, float] | None = None
+    kind: Kind = "fractional"
 
 
 DEFAULT = Structure()
@@ -59,14 +70,55 @@ class Landmarks:
     basis: np.ndarray  # (m, R): K(x, points) @ basis are the features at x
     hurst: float
     level: float
+    kind: Kind = "fractional"
 
 
-def kernel(a: np.ndarray, b: np.ndarray, hurst: float, level: float) -> np.ndarray:
-    """Covariance ``level^2 + (|a|^2H + |b|^2H - |a - b|^2H) / 2``, shape (len(a), len(b))."""
-    power = 2 * hurst
-    left, right = np.linalg.norm(a, axis=1) ** power, np.linalg.norm(b, axis=1) ** power
-    apart = np.linalg.norm(a[:, None] - b[None], axis=2) ** power
-    return (left[:, None] + right[None] - apart) / 2 + level**2
+def _fractional(a: np.ndarray, b: np.ndarray, hurst: float) -> np.ndarray:
+    left, right = (np.linalg.norm(x, axis=-1) ** (2 * hurst) for x in (a, b))
+    apart = np.linalg.norm(a[..., :, None, :] - b[..., None, :, :], axis=-1) ** (2 * hurst)
+    return (left[..., :, None] + right[..., None, :] - apart) / 2
+
+
+def _integrated(a: np.ndarray, b: np.ndarray, _: float) -> np.ndarray:
+    u, v = a.sum(axis=-1)[..., :, None], b.sum(axis=-1)[..., None, :]
+    near, far = np.minimum(np.abs(u), np.abs(v)), np.maximum(np.abs(u), np.abs(v))
+    return np.where(u * v > 0, near**2 * (3 * far - near) / 2, 0.0)  # Var = |u|^3: 1 at one e-fold
+
+
+def _exponents(a: np.ndarray, b: np.ndarray, _: float) -> np.ndarray:
+    return a @ np.swapaxes(b, -1, -2)
+
+
+def _stationary(a: np.ndarray, b: np.ndarray, _: float) -> np.ndarray:
+    apart = ((a[..., :, None, :] - b[..., None, :, :]) ** 2).sum(axis=-1)
+    unit = 2 * (1 - np.exp(-1 / (2 * LENGTH**2)))  # the variance of a step of one e-fold is 1
+    return np.exp(-apart / (2 * LENGTH**2)) / unit
+
+
+_KERNELS: dict[str, Callable[[np.ndarray, np.ndarray, float], np.ndarray]] = {
+    "fractional": _fractional,
+    "integrated": _integrated,
+    "exponents": _exponents,
+    "stationary": _stationary,
+}
+
+
+def kernel(a: np.ndarray, b: np.ndarray, path: Structure | Landmarks) -> np.ndarray:
+    """Prior covariance of the discrepancy, in units of its squared scale.
+
+    Parameters
+    ----------
+    a, b : ndarray, shape (..., n, q), (..., m, q)
+        Centred logs of inputs.
+    path : Structure or Landmarks
+        Its kind; ``level**2`` is added. Fractional:
+        ``(|a|^2H + |b|^2H - |a - b|^2H) / 2`` (Mandelbrot and Van Ness 1968).
+
+    Returns
+    -------
+    ndarray, shape (..., n, m)
+    """
+    return _KERNELS[path.kind](a, b, path.hurst) + path.level**2
 
 
 def landmarks(structure: Structure, coordinates: np.ndarray, centre: np.ndarray | None = None) -> Landmarks:
@@ -76,21 +128,20 @@ def landmarks(structure: Structure, coordinates: np.ndarray, centre: np.ndarray 
     points = np.unique(centred, axis=0)
     if len(points) > MOST_LANDMARKS:
         points = _spread_out(points, MOST_LANDMARKS)
-    values, vectors = np.linalg.eigh(kernel(points, points, structure.hurst, structure.level))
+    values, vectors = np.linalg.eigh(kernel(points, points, structure))
     order = np.argsort(values)[::-1][: structure.rank]
     kept = np.maximum(values[order], 1e-9)
     basis = np.zeros((len(points), structure.rank))
     basis[:, : len(order)] = vectors[:, order] / np.sqrt(kept) * (values[order] > 1e-9)
-    return Landmarks(centred, centre, points, basis, structure.hurst, structure.level)
+    return Landmarks(centred, centre, points, basis, structure.hurst, structure.level, structure.kind)
 
 
 def features(marks: Landmarks, centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Features (n, R) at centred coordinates (n, q), and the variance (n,) that the basis leaves out."""
     chunks = np.array_split(centred, max(1, len(centred) // 2048))
-    phi = np.concatenate(
-        [kernel(chunk, marks.points, marks.hurst, marks.level) @ marks.basis for chunk in chunks]
-    )
-    total = np.linalg.norm(centred, axis=1) ** (2 * marks.hurst) + marks.level**2
+    phi = np.concatenate([kernel(chunk, marks.points, marks) @ marks.basis for chunk in chunks])
+    each = centred[:, None, :]
+    total = kernel(each, each, marks)[:, 0, 0]
     return phi, np.maximum(total - (phi**2).sum(axis=1), 0.0)
 
 
@@ -106,6 +157,6 @@ def _spread_out(points: np.ndarray, count: int) -> np.ndarray:
 
 def residual_factor(marks: Landmarks, centred: np.ndarray, phi: np.ndarray) -> np.ndarray:
     """A square root (m, m) of the covariance that the basis leaves out at new points (m, q)."""
-    left = kernel(centred, centred, marks.hurst, marks.level) - phi @ phi.T
+    left = kernel(centred, centred, marks) - phi @ phi.T
     values, vectors = np.linalg.eigh((left + left.T) / 2)
     return vectors * np.sqrt(np.maximum(values, 0.0))

@@ -113,6 +113,8 @@ def tokenizer(runs: Runs) -> float | None:
 def structure_of(prepared: Prepared, *, anchored: bool = False) -> dict[str, float]:
     """What the scale of a discrepancy refers to, and where it is anchored if that is asked."""
     found = {name: float(getattr(prepared.structure, name)) for name in ("hurst", "level")}
+    if prepared.structure and prepared.structure.kind != Structure().kind:
+        found[prepared.structure.kind] = 1.0  # a scale of one kind of path says nothing of another kind
     if anchored and prepared.marks is not None:
         names = [i.name for i in prepared.law.inputs if i.kind == "positive"]
         places = np.exp(prepared.marks.centre)

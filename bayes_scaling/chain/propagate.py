@@ -16,7 +16,7 @@ from bayes_scaling.model import displaced, predict_rows
 from bayes_scaling.observe import bounded, slope_numpy, unlink_numpy
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.predict import Curves, _squared_correlation, family_draws, noise_at
-from bayes_scaling.structure import Landmarks, features
+from bayes_scaling.structure import Landmarks, features, kernel
 
 #: Plans for which the part of a discrepancy that its basis leaves out is drawn jointly.
 MOST_JOINT = 16
@@ -85,14 +85,11 @@ def _discrepancy(
     """
     size, m, q = at.shape
     phi = features(marks, at.reshape(-1, q))[0].reshape(size, m, -1)
-    power = 2 * marks.hurst
     rest = np.zeros((size, m))
     for start in range(0, m, MOST_JOINT):
         few = slice(start, start + MOST_JOINT)
         x, f = at[:, few], phi[:, few]
-        far = np.linalg.norm(x, axis=2) ** power
-        apart = np.linalg.norm(x[:, :, None] - x[:, None], axis=3) ** power
-        left = (far[:, :, None] + far[:, None] - apart) / 2 + marks.level**2 - f @ f.transpose(0, 2, 1)
+        left = kernel(x, x, marks) - f @ f.transpose(0, 2, 1)
         rest[:, few] = np.einsum("sij,sj->si", _root(left), loose[:, few])
     return np.einsum("smr,sr->sm", phi, weights) + scale[:, None] * rest
 
