@@ -5,6 +5,7 @@ One compiled program evaluates a block of draws of any table of the same shape.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -13,14 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
 
-from bayes_scaling.engine import signature
+from bayes_scaling.engine import TRACING, signature
 from bayes_scaling.latents import constrain, pack, prior_draw, reparametrised, unpack
 from bayes_scaling.layout import Data, Shape
 from bayes_scaling.observe import ClusteredStudentT
 from bayes_scaling.sample import cast, use_cache
 
-#: Draws per call of the compiled program.
+#: Draws per call of the compiled program; fewer where their rows would be more numbers than this.
 BLOCK = 250
+MOST_NUMBERS = 5_000_000
 
 #: Named quantities of one draw that are kept; sites that a model lacks are left out.
 KEPT = (
@@ -54,18 +56,24 @@ def evaluate(
         First dimension draws. ``replicated`` is on the link scale, or counts.
     """
     use_cache()
-    total = len(latents)
-    padded = np.concatenate([latents, np.repeat(latents[-1:], -total % BLOCK, axis=0)])
+    total, block = len(latents), BLOCK
+    if rows:
+        block = max(1, min(BLOCK, MOST_NUMBERS // len(data.valid)))
+    padded = np.concatenate([latents, np.repeat(latents[-1:], -total % block, axis=0)])
     with jax.enable_x64(True):
         data = jax.tree.map(jnp.asarray, cast(data, "float64"))
         run = _program(shape, signature(data), rows)
         keys = jax.random.split(jax.random.key(seed), len(padded))
-        parts = [
-            jax.tree.map(
-                np.asarray, run(data, padded[at : at + BLOCK].astype(np.float64), keys[at : at + BLOCK])
-            )
-            for at in range(0, len(padded), BLOCK)
-        ]
+
+        def part(at: int) -> dict[str, np.ndarray]:
+            with jax.enable_x64(True):  # a setting of the thread
+                some = padded[at : at + block].astype(np.float64)
+                return jax.tree.map(np.asarray, run(data, some, keys[at : at + block]))
+
+        with TRACING:
+            parts = [part(0)]  # compiles; the others share the cores
+        with ThreadPoolExecutor() as pool:
+            parts += pool.map(part, range(block, len(padded), block))
     return {name: np.concatenate([part[name] for part in parts])[:total] for name in parts[0]}
 
 
@@ -74,7 +82,8 @@ def prior_latents(shape: Shape, data: Data, draws: int, seed: int = 0) -> np.nda
     with jax.enable_x64(True):
         data = jax.tree.map(jnp.asarray, cast(data, "float64"))
         keys = jax.random.split(jax.random.key(seed), draws)
-        return np.asarray(_prior(shape, signature(data), draws)(data, keys))
+        with TRACING:
+            return np.asarray(_prior(shape, signature(data), draws)(data, keys))
 
 
 @lru_cache(maxsize=128)

@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -13,13 +14,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_scaling._memory import require
 from bayes_scaling.borrowed.conflict import TRUST, Conflict, borrow
 from bayes_scaling.borrowed.model import placed
 from bayes_scaling.borrowed.record import Prior
 from bayes_scaling.diagnostics import Diagnostics, diagnose, identifiability
 from bayes_scaling.engine import Settings
 from bayes_scaling.evaluate import evaluate, prior_latents
-from bayes_scaling.law import Law, with_priors
+from bayes_scaling.law import Derived, Law, with_priors
 from bayes_scaling.laws import law as law_by_name
 from bayes_scaling.layout import Prepared, prepare
 from bayes_scaling.model import LEAST_DF
@@ -33,6 +35,8 @@ from bayes_scaling.supports import to_free
 #: Arrays with a row dimension are kept whole up to this many numbers, and thinned over draws beyond.
 MOST_NUMBERS = 20_000_000
 PRIOR_DRAWS = 500
+#: Arrays of that size that there are at once: predictions, log likelihoods, replicated responses, and copies.
+ROW_ARRAYS = 7
 #: Mean acceptance of the second try, after divergent transitions.
 SMALL_STEPS = 0.99
 
@@ -143,6 +147,8 @@ def fit(
         If the law is unknown or the table lacks what the law needs.
     PriorError
         If the borrowed prior is of another law, in other units or not readable.
+    MemoryRefused
+        If there is no memory for it; the message says how much it would take.
     """
     law = law_by_name(law) if isinstance(law, str) else law
     law = with_priors(law, priors) if priors else law
@@ -153,8 +159,21 @@ def fit(
     conflict = None
     if borrowed:
         prepared, conflict = borrow(prepared, borrowed, trust=trust, seed=(settings or Settings()).seed)
-    found = settled(prepared, settings or Settings(), from_draws, progress=progress)
+    settings = settings or Settings()
+    _room_for_rows(len(prepared.measured.response), settings)
+    found = settled(prepared, settings, from_draws, progress=progress)
     return replace(found, conflict=conflict)
+
+
+def _room_for_rows(rows: int, settings: Settings) -> None:
+    """Refuse a table whose predictions, likelihoods and replicated responses there is no memory for."""
+    counts = (settings.chains * max(settings.draws, settings.most_draws), PRIOR_DRAWS)
+    kept = [min(count * rows, max(MOST_NUMBERS, rows)) for count in counts]
+    require(
+        {"what is kept of every row": 8.0 * ROW_ARRAYS * sum(kept)},
+        f"a fit of {rows} rows",
+        "fit fewer rows, or one row of each configuration",
+    )
 
 
 def settled(
@@ -209,7 +228,10 @@ def to_tree(prepared: Prepared, draws: Draws, settings: Settings) -> xr.DataTree
     thin = max(1, int(np.ceil(chains * count * n / MOST_NUMBERS)))
     every = evaluate(shape, data, draws.latents.reshape(-1, d), seed=settings.seed, rows=thin == 1)
     some = every if thin == 1 else evaluate(shape, data, draws.latents[:, ::thin].reshape(-1, d))
-    prior = evaluate(shape, data, prior_latents(shape, data, PRIOR_DRAWS, settings.seed + 1))
+    before = prior_latents(shape, data, PRIOR_DRAWS, settings.seed + 1)
+    few = max(1, int(np.ceil(PRIOR_DRAWS * n / MOST_NUMBERS)))
+    prior = evaluate(shape, data, before, rows=few == 1)
+    unseen = prior if few == 1 else evaluate(shape, data, before[::few])
 
     def by_chain(values: np.ndarray, of: int = chains) -> np.ndarray:
         return values.reshape(of, -1, *values.shape[1:])
@@ -219,7 +241,7 @@ def to_tree(prepared: Prepared, draws: Draws, settings: Settings) -> xr.DataTree
         "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in draws.statistics.items()}),
         "posterior_predictive": _rows(prepared, by_chain(some["replicated"])),
         "prior": named(prepared, {k: by_chain(v, 1) for k, v in prior.items()}),
-        "prior_predictive": _rows(prepared, by_chain(prior["replicated"], 1)),
+        "prior_predictive": _rows(prepared, by_chain(unseen["replicated"], 1)),
         "observed_data": xr.Dataset({shape.response: ("row", measured.response)}, {"row": measured.row}),
         "constant_data": _constants(prepared),
     }
@@ -266,12 +288,23 @@ def named(prepared: Prepared, values: Mapping[str, np.ndarray]) -> xr.Dataset:
         out["structure_weights"] = ((*at, "family", "basis"), weights)
     if "correlation_factor" in values:
         out["correlation_factor"] = ((*at, "pooled", "pooled_other"), values["correlation_factor"])
-    for derived in law.derived:
-        arguments = inspect.signature(derived.function).parameters
-        with jax.enable_x64(True):  # constants as published reach beyond the range of float32
-            value = np.asarray(derived.function(**{a: own[..., shape.names.index(a)] for a in arguments}))
-        out[derived.name] = ((*at, "family"), value)
+    with jax.enable_x64(True):  # constants as published reach beyond the range of float32
+        found = _derivation(law.derived)({name: own[..., k] for k, name in enumerate(shape.names)})
+    out |= {name: ((*at, "family"), np.asarray(value)) for name, value in found.items()}
     return xr.Dataset(out, {"family": list(families)})
+
+
+@lru_cache(maxsize=64)
+def _derivation(derived: tuple[Derived, ...]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """All derived quantities of a law in one program: op by op, each would be compiled by itself."""
+
+    def every(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            d.name: d.function(**{a: values[a] for a in inspect.signature(d.function).parameters})
+            for d in derived
+        }
+
+    return jax.jit(every)
 
 
 def summarise(posterior: Posterior, prob: float = 0.9) -> pd.DataFrame:
