@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,6 +30,12 @@ from bayes_scaling.laws.downstream import (
 def float64():
     with jax.enable_x64(True):
         yield
+
+
+def derived_of(name: str, variant: int, quantity: str, values) -> float:
+    """A derived quantity of a variant, of those parameters that it names."""
+    function = next(d for d in law(name, variant).derived if d.name == quantity).function
+    return float(function(**{key: values[key] for key in inspect.signature(function).parameters}))
 
 
 # --- pass rates and emergence ---------------------------------------------------------------------
@@ -73,6 +81,26 @@ def test_emergence_of_steps_and_circuits():
     assert (passuntil_task_law.emergence(x, two) < 0).any(), "circuits can"
 
 
+def test_rates_of_a_set_and_of_items_never_passed():
+    c, alpha = np.array([1.0, 4.0, 9.0]), np.array([0.2, 0.35, 0.5])
+    x = np.geomspace(0.1, 100.0, 9)
+    pairs = [{"c": one, "alpha": two} for one, two in zip(c, alpha, strict=True)]
+    items = [mean(passuntil_task_law.LAW, {"params": x}, values) for values in pairs]
+    found = passuntil_task_law.set_rate(x, c=c, alpha=alpha)
+    np.testing.assert_allclose(found, np.mean(items, axis=0), rtol=1e-12)
+    assert np.abs(passuntil_task_law.emergence(x, found)).max() > 1e-3, "a mean of laws is not of their form"
+    # the summed loss of the reference answer, if it is a power law, gives the task law back
+    summed = 4.0 * x**-0.35
+    np.testing.assert_allclose(passuntil_task_law.rate_from_loss(summed), items[1], rtol=1e-12)
+    assert float(passuntil_task_law.rate_from_loss(2.0, shift=0.5, slope=0.25)) == 1.0
+    bent = law("passuntil_task_law", 2)
+    values = {"c": 3.0, "alpha": 0.3, "curvature": -0.04}
+    seen = passuntil_task_law.emergence(x, np.asarray(mean(bent, {"params": x}, values)))
+    told = {d.name: float(d.function(curvature=-0.04)) for d in bent.derived}
+    np.testing.assert_allclose(seen, told["emergence"], rtol=1e-9)
+    assert told["accelerated"] == 1.0
+
+
 # --- scores after transfer ------------------------------------------------------------------------
 
 
@@ -84,22 +112,27 @@ def test_bleu_elasticity_tokens_and_original_coefficients():
     assert float(bleu_log_law.tokens_for(score, **values)) == pytest.approx(3e11, rel=1e-10)
     found = float(bleu_log_law.elasticity(3e11, e=values["e"], beta=values["beta"]))
     assert found == pytest.approx(0.6 * 1.5 / np.log(1e-3 * 3e11**0.6), rel=1e-10)  # as printed
+    assert float(bleu_log_law.benefit(1e9, 10.0, **values)) == pytest.approx(2.991, abs=5e-4)
 
 
 # --- loss to error, accuracy, score ---------------------------------------------------------------
 
 
 def test_chained_predictions_of_the_overtrained_runs():
-    values = published("error_vs_loss_exp", "redpajama_17")
-    for params, tokens, loss, error in (
-        (6889410560.0, 137788211200.0, 2.4427, 0.4719),
-        (1439795200.0, 921468928000.0, 2.5198, 0.4925),
+    large = {"params": 6889410560.0, "tokens": 137788211200.0}
+    for corpus, plan, loss, error in (
+        ("redpajama", large, 2.4427, 0.4719),
+        ("redpajama", {"params": 1439795200.0, "tokens": 921468928000.0}, 2.5198, 0.4925),
+        ("c4", large, 2.2799, 0.4789),
+        ("refinedweb", large, None, 0.4637),
     ):
-        first, plan = law("gadre_overtraining"), {"params": params, "tokens": tokens}
-        found = float(mean(first, plan, published("gadre_overtraining", "redpajama")))
-        assert found == pytest.approx(loss, rel=1e-4)
-        assert float(mean(error_vs_loss_exp.LAW, {"loss": found}, values)) == pytest.approx(error, rel=2e-4)
-        assert float(error_vs_loss_exp.loss_for(error, **values)) == pytest.approx(loss, rel=1e-4)
+        values = published("error_vs_loss_exp", f"{corpus}_17")
+        found = float(mean(law("gadre_overtraining"), plan, published("gadre_overtraining", corpus)))
+        assert loss is None or found == pytest.approx(loss, rel=1e-4)
+        chained = float(mean(error_vs_loss_exp.LAW, {"loss": found}, values))
+        assert chained == pytest.approx(error, rel=2e-4)
+        assert float(error_vs_loss_exp.loss_for(chained, **values)) == pytest.approx(found, rel=1e-9)
+    values = published("error_vs_loss_exp", "redpajama_17")
     assert np.isnan(float(error_vs_loss_exp.loss_for(0.9, **values)))
     assert np.exp(derived("error_vs_loss_exp", "log_k", **values)) == pytest.approx(2.20649, rel=1e-5)
 
@@ -124,6 +157,20 @@ def test_the_ladder_as_printed_and_backwards():
         assert float(ladder_two_step.loss_for(acc, **values)) == pytest.approx(task_loss, rel=1e-10)
     assert np.isnan(np.asarray(ladder_two_step.loss_for(np.array([0.2, 0.995]), **values))).all()
     assert ladder_two_step.ceiling(a + b, values["reach"]) == pytest.approx(b)
+
+
+def test_the_two_steps_of_the_ladder_make_the_chain():
+    plan = {"params": 6887575552.0, "tokens": 3945065873408.0}
+    for task in ("mmlu", "openbookqa"):
+        both, first, second = (
+            law("ladder_two_step", variant).published[task].values for variant in (1, 3, 2)
+        )
+        task_loss = mean(law("ladder_two_step", 3), plan, first)
+        chained = mean(law("ladder_two_step", 2), {"task_loss": task_loss}, second)
+        assert float(chained) == pytest.approx(float(mean(law("ladder_two_step"), plan, both)), rel=1e-12)
+        left = derived_of("ladder_two_step", 3, "reducible_target", first)
+        target = mean(law("ladder_two_step", 3), ladder_two_step._TARGET, first)
+        assert left == pytest.approx(float(target) - first["E"], rel=1e-10)
 
 
 def test_effective_size_is_the_size_at_the_reference_tokens():
@@ -215,7 +262,22 @@ def test_both_forms_of_the_cluster_law_meet():
     m = np.array([1e-4, 0.3, 0.9499, 0.9501, 4.0, 300.0])
     y = mean(cod_cluster_law.LAW, {"compute": 1.0}, {**values, "m": m})
     np.testing.assert_allclose(y, 0.2 + 0.8 * np.exp(-m - 0.05), rtol=1e-9)
-    assert float(cod_cluster_law.full_set(0.3, first=1.0, second=1.0)) == pytest.approx(0.3)
+
+
+def test_the_map_from_the_predictable_subset_to_the_full_set():
+    y = np.linspace(0.0, 1.0, 41)
+    np.testing.assert_allclose(cod_cluster_law.full_set(y, first=1.0, second=1.0), y, atol=1e-12)
+    for shapes in ({"first": 2.1, "second": 0.6}, {"first": 0.5, "second": 1.7}):
+        full = np.asarray(cod_cluster_law.full_set(y, **shapes))
+        assert full[0] == 0
+        assert full[-1] == 1
+        assert (np.diff(full) > 0).all()
+        fitted = mean(law("cod_cluster_law", 2), {"subset": y[1:-1]}, shapes)
+        np.testing.assert_allclose(fitted, full[1:-1], rtol=1e-10)
+    draws, items = np.array([[0.2, 0.8, 0.5], [0.4, 0.6, 0.9]]), np.array([30, 10, 60])
+    kept = np.array([[True, True, False], [False, False, True]])
+    np.testing.assert_allclose(cod_cluster_law.subset_accuracy(draws, items, kept), [0.35, 0.9], rtol=1e-12)
+    assert np.isnan(float(cod_cluster_law.subset_accuracy(draws[0], items, np.zeros(3, bool))))
 
 
 def test_clusters_of_items_are_found_and_rare_items_left_out():
@@ -279,6 +341,12 @@ def test_effective_share_and_doubling():
         at = {"params": np.array([1e8, 2e8]), "weight": weight}
         small, large = np.asarray(mean(mnmt_joint.LAW, at, values)) - 1.0
         assert large / small == pytest.approx(2**-0.3, rel=1e-10)
+        # a model of this pair alone, of the effective size, is as good; fits apart find the same share
+        alone = {"params": mnmt_joint.effective_params(1e8, weight, **shape), "weight": 1.0}
+        assert float(mean(mnmt_joint.LAW, alone, values)) - 1.0 == pytest.approx(small, rel=1e-10)
+        single = float(mean(mnmt_joint.LAW, {"params": 1e8, "weight": 1.0}, values)) - 1.0
+        share = mnmt_joint.share_from_fits(single, small, 0.3)
+        assert share == pytest.approx(float(mnmt_joint.effective_share(weight, **shape)), rel=1e-10)
 
 
 def test_optimal_weights_of_two_pairs():
@@ -300,6 +368,9 @@ def test_optimal_weights_of_two_pairs():
     np.testing.assert_allclose(found.sum(axis=-1), 1.0, rtol=1e-12)
     for row, value, params in zip(found, values, (3e8, 3e8, 3e9), strict=True):
         assert float(row[0]) == pytest.approx(p[total(value, params).argmin()], abs=2e-4)
+    # with equal exponents the frontier is the same at every size
+    equal = mnmt_joint.optimal_weights(values[1], np.array([1e8, 1e10]), **pairs | {"alpha": 0.3})
+    np.testing.assert_allclose(equal[0], equal[1], rtol=1e-9)
 
 
 GAMMA = np.log([1.142, 1.180, 1.273, 1.142, 1.134]) / np.log(5)
@@ -312,6 +383,8 @@ def test_optimal_ratios_of_five_language_families():
     assert (ratios**-GAMMA).sum() == pytest.approx(5.846, abs=1e-3)
     # the terms printed at equal ratios add up to 5.871; the total printed beside them, 5.946, is wrong
     assert (0.2**-GAMMA).sum() == pytest.approx(5.871, abs=1e-9)
+    small = 5 * derived("multilingual_ratio", "cost_of_fifth", gamma=0.104)
+    assert small == pytest.approx(5.912, abs=2e-3), "the total at 85M belongs to a mean exponent of 0.104"
     worth = np.stack([np.ones(5), [2.0, 1.0, 1.0, 1.0, 1.0]])
     several = np.asarray(multilingual_ratio.optimal_ratios(GAMMA, worth))
     np.testing.assert_allclose(several[0], ratios, rtol=1e-12)
@@ -354,6 +427,26 @@ def test_turning_point_has_exact_derivatives_and_may_be_missing():
     assert float(jax.grad(at)(0.06)) == pytest.approx(difference, rel=1e-6)
     t = cmr_cpt.turning_tokens(jnp.array([400.0, 1.0]), drop=jnp.array([0.05, 5.0]), s1=-0.2, **GENERAL)
     assert np.isnan(t).tolist() == [False, True], "a steep domain loss never waits for the general loss"
+
+
+@pytest.mark.parametrize(("size", "row"), cmr_cpt._LOSSES.items())
+def test_four_shares_predict_the_fifth(size, row):
+    shares = np.array(cmr_cpt._SHARES)
+    at_quarter = {"460M": 1.5566, "940M": 1.4546, "1.6B": 1.3999, "3.1B": 1.3303}
+
+    def residuals(s):  # alpha and beta are linear
+        columns = np.column_stack([shares[:4] ** s, np.ones(4)])
+        return columns, np.linalg.lstsq(columns, row[:4])[0]
+
+    def misfit(s):
+        columns, constants = residuals(s)
+        return ((columns @ constants - row[:4]) ** 2).sum()
+
+    s = lowest(misfit, 0.05, 0.6)
+    alpha, beta = residuals(s)[1]
+    found = float(mean(cmr_cpt.LAW, {"share": 0.25}, cmr_cpt.at_reference(alpha, s, beta)))
+    assert found == pytest.approx(row[4], rel=1e-4)
+    assert abs(found - row[4]) < abs(at_quarter[size] - row[4]), "closer than the paper's own forecast"
 
 
 def test_critical_share():

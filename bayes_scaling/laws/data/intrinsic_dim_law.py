@@ -1,4 +1,7 @@
-"""Test loss from intrinsic dimension and label sharpness (Konz & Mazurowski 2024, arXiv:2401.08865)."""
+"""Test loss from intrinsic dimension and label sharpness (Konz & Mazurowski 2024, arXiv:2401.08865).
+
+The authors' code counts equal labels in the sharpness of several classes; `label_sharpness` unequal ones.
+"""
 
 from __future__ import annotations
 

@@ -35,6 +35,16 @@ def effective_share(weight: Any, *, c1: Any, c2: Any, c3: Any) -> Any:
     return jnp.exp(log_sum_exp(log_p, synergy))
 
 
+def effective_params(params: Any, weight: Any, *, c1: Any, c2: Any, c3: Any) -> Any:
+    """Parameters of a model of this pair alone that is as good: ``f(p) N``."""
+    return params * effective_share(weight, c1=c1, c2=c2, c3=c3)
+
+
+def share_from_fits(single: Any, mixed: Any, alpha: Any) -> Any:
+    """``f(p)`` from laws fitted apart: ``(A_1/A_p)^(1/alpha)``, A_1 at weight 1 and A_p at weight p."""
+    return (single / mixed) ** (1 / alpha)
+
+
 def optimal_weights(
     value: Any, params: Any, *, A: Any, alpha: Any, c1: Any, c2: Any, c3: Any, steps: int = 200
 ) -> Any:
@@ -57,8 +67,10 @@ def optimal_weights(
         A local optimum, the global one where every f is concave; with equal exponents it does not depend
         on ``params``.
     """
-    value, A, alpha, c1, c2, c3 = jnp.broadcast_arrays(*map(jnp.asarray, (value, A, alpha, c1, c2, c3)))
-    level = value * A * (jnp.asarray(params)[..., None] / N0) ** -alpha
+    size = jnp.asarray(params)[..., None] / N0
+    given = map(jnp.asarray, (value, A, alpha, c1, c2, c3, size))
+    value, A, alpha, c1, c2, c3, size = jnp.broadcast_arrays(*given)
+    level = value * A * size**-alpha
     curve = jax.vmap(jax.grad(lambda p, a, b, c, d: -(effective_share(p, c1=b, c2=c, c3=d) ** -a)))
 
     def step(_, log_p):

@@ -60,7 +60,9 @@ LAW = Law(
     ),
     parameters=(
         Parameter("E", (0.6, 2.2), unit="nat/token", meaning="irreducible log-perplexity", pool="separate"),
-        Parameter("A", (0.158, 1.58), unit="nat/token", meaning="reducible part with N0 on either side"),
+        Parameter(
+            "A", (0.158, 1.58), pool="separate", unit="nat/token", meaning="reducible part, N0 on either side"
+        ),
         Parameter("p_e", (0.088, 0.455), pool="tight", meaning="exponent of the encoder"),
         Parameter("p_d", (0.088, 0.455), pool="tight", meaning="exponent of the decoder"),
     ),

@@ -84,6 +84,32 @@ def distance_gradient(potentials: Sequence[Any]) -> np.ndarray:
     return total / size - (total.sum() - total) / (size.sum() - size)
 
 
+def performance_gradient(coefficients: Any, shares: Any, distance: float, slopes: Any) -> np.ndarray:
+    """Change of the performance with the share of each source, for ascent on the mixture, shape (m,).
+
+    Parameters
+    ----------
+    coefficients : array, shape (4 m - 2,)
+        Of the columns of `design`, at one pilot size.
+    shares : array, shape (m,)
+    distance : float
+        Optimal-transport distance of that mixture.
+    slopes : array, shape (m,)
+        `distance_gradient` of that mixture.
+
+    Notes
+    -----
+    ``b(p) dOT/dp_i + (b1_i + 2 b2_i p_i) OT + c1_i + 2 c2_i p_i``, with the whole of b(p), as its derivative
+    has; the last source, which `design` leaves out, acts through the distance alone.
+    """
+    p = np.asarray(shares, float)[:-1]
+    (_, c1, c2), (b0, b1, b2) = (
+        (half[0], half[1 : len(p) + 1], half[len(p) + 1 :]) for half in np.split(np.asarray(coefficients), 2)
+    )
+    own = c1 + 2 * c2 * p + (b1 + 2 * b2 * p) * distance
+    return (b0 + b1 @ p + b2 @ p**2) * np.asarray(slopes) + np.append(own, 0.0)
+
+
 def _fixed_mixture(inputs, values):
     share, distance = inputs["share"], inputs["distance"]
     level, rise = (
@@ -163,6 +189,7 @@ LAW = Law(
         "linearly in log N without parameters (pilot_weights): with N0 = 1000, N1 = 1500 the forecast at "
         "10000 is 5.68 Y1 - 4.68 Y0, so noise grows linearly in log N. Here the two steps are one model in "
         "which every coefficient is linear in log N, and pilots may be more than two. On the logit so that "
-        "the accuracy stays a proportion. For more sources use `design` with least squares per pilot size."
+        "the accuracy stays a proportion. For more sources use `design` with least squares per pilot size, "
+        "and `performance_gradient` to improve a mixture."
     ),
 )

@@ -55,7 +55,9 @@ _law = partial(
     ),
 )
 _PARAMETERS = (
-    Parameter("C", (0.12, 1.7), unit="R0", meaning="transfer gap: error with infinite simulation"),
+    Parameter(
+        "C", (0.12, 1.7), pool="separate", unit="R0", meaning="transfer gap: error with infinite simulation"
+    ),
     Parameter("A", (0.12, 1.7), unit="R0", meaning="part that simulation removes, at n0"),
     Parameter("alpha", (0.132, 0.683), pool="tight", meaning="exponent of simulated samples"),
 )

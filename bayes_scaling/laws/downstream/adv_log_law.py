@@ -77,7 +77,7 @@ VARIANTS = {
             Parameter("level", (0.1, 0.9), "real", "partial", meaning="rate at 1e8 images and parameters"),
             Parameter("b_D", (-0.079, 0.019), "real", "partial", "1/decade", "change per decade of data"),
             Parameter(
-                "b_N", (-0.233, -0.031), "real", "partial", "1/decade", "change per decade of parameters"
+                "b_N", (-0.229, -0.031), "real", "partial", "1/decade", "change per decade of parameters"
             ),
         ),
         golden=(

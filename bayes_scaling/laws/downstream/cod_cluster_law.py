@@ -1,14 +1,18 @@
-"""Accuracy of a cluster of like items from compute (clustering on difficulty, 2025, arXiv:2502.17262)."""
+"""Accuracy of a cluster of like items from compute (clustering on difficulty, 2025, arXiv:2502.17262).
+
+The paper's theorem prints its correction for unlike items with moments of the loss, where its lemma has those
+of the pass probabilities, and without the factor ``1 - chance``: `expected_accuracy` is the corrected form.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
-from jax.scipy.special import betainc
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, successes
-from bayes_scaling.laws._terms import log_sum_exp
+from bayes_scaling.laws._terms import log_sum_exp, logit_of_nats
 from bayes_scaling.laws.downstream._difficulty import clusters as clusters
 
 
@@ -20,6 +24,12 @@ def log_log_mean(compute, *, chance, m, b, c):
     near_one = answer_loss - jnp.log1p(chance * jnp.expm1(jnp.where(small, answer_loss, 0.0)))
     far = answer_loss - log_sum_exp(jnp.log1p(-chance), jnp.log(chance) + answer_loss)
     return jnp.log(jnp.where(small, near_one, far))
+
+
+def log_odds_full(subset, *, first, second):
+    """Logit of `full_set`, for accuracies a millionth inside 0 and 1."""
+    inside = jnp.clip(subset, 1e-6, 1 - 1e-6)
+    return logit_of_nats(-second * jnp.log1p(-(inside**first)))
 
 
 def expected_accuracy(loss: Any, loss_sd: Any, chance: Any = 0.0) -> Any:
@@ -42,6 +52,27 @@ def expected_accuracy(loss: Any, loss_sd: Any, chance: Any = 0.0) -> Any:
     return chance + (1 - chance) * jnp.exp(-loss) * (1 + jnp.asarray(loss_sd) ** 2 / 2)
 
 
+def subset_accuracy(accuracy: Any, items: Any, kept: Any) -> Any:
+    """Accuracy of the predictable subset: the mean over the items of all clusters that may be extrapolated.
+
+    Parameters
+    ----------
+    accuracy : array, shape (..., clusters)
+        Forecast of each cluster, for example one draw a row.
+    items : array, shape (clusters,)
+        Items in each cluster.
+    kept : bool array, shape (..., clusters)
+        Which clusters are extrapolated: those whose derived quantity ``extrapolatable`` is likely to be 1.
+
+    Returns
+    -------
+    array, shape (...)
+        NaN where no cluster is kept.
+    """
+    weight = jnp.asarray(items) * jnp.asarray(kept)
+    return (jnp.asarray(accuracy) * weight).sum(axis=-1) / weight.sum(axis=-1)
+
+
 def full_set(subset: Any, *, first: Any, second: Any) -> Any:
     """Accuracy of a whole benchmark from that of its extrapolatable items: a smooth, monotone map.
 
@@ -50,13 +81,24 @@ def full_set(subset: Any, *, first: Any, second: Any) -> Any:
     subset : float or array
         Accuracy of the extrapolatable items.
     first, second : float or array
-        Positive shapes of a beta distribution function, which maps 0 to 0 and 1 to 1; (1, 1) is the identity.
+        Positive shapes of ``1 - (1 - y^first)^second`` (Kumaraswamy's distribution function, a beta one in
+        closed form), which maps 0 to 0 and 1 to 1; (1, 1) is the identity. Variant 2 of the law fits them.
     """
-    return betainc(jnp.asarray(first, float), jnp.asarray(second, float), jnp.asarray(subset, float))
+    return -jnp.expm1(second * jnp.log1p(-(jnp.asarray(subset) ** first)))
 
 
-LAW = Law(
+_law = partial(
+    Law,
     name="cod_cluster_law",
+    reference=Reference(
+        "Unveiling Downstream Performance Scaling of LLMs: A Clustering-Based Perspective",
+        "Xu et al.",
+        2025,
+        "2502.17262",
+    ),
+)
+
+_CLUSTER = _law(
     title="Accuracy of a cluster of items of like difficulty from compute",
     equation="y = chance + (1 - chance) exp(-m (C/C0)^-b - c)",
     predictor=log_log_mean,
@@ -97,18 +139,44 @@ LAW = Law(
             meaning="1 if the cluster may be extrapolated; average it",
         ),
     ),
-    reference=Reference(
-        "Unveiling Downstream Performance Scaling of LLMs: A Clustering-Based Perspective",
-        "Xu et al.",
-        2025,
-        "2502.17262",
-    ),
     notes=(
         "A family is a cluster (`clusters` finds them), a row a model, or a model and an item, with its "
         "samples. Give chance its known value by a narrow prior, near 0 for open answers. The rule for "
         "extrapolatable clusters, a > 1, b > 0.1, c < 1, depends on the unit of compute through a; with the "
-        "paper's axis of 1 to 1e7 it is read as a reducible loss above 1 nat at C0/1e4. The correction for "
-        "unlike items (`expected_accuracy`) is printed wrongly in the source. Held-out benchmarks were hit "
-        "to 1.4 to 1.6 points. The half-normal prior of c is a log-normal one here."
+        "paper's axis of 1e1 to 1e7 it is read as a reducible loss above 1 nat at C0/1e4, the middle of that "
+        "axis. `subset_accuracy` puts clusters together, `full_set` (fitted by variant 2) goes on to the "
+        "whole benchmark. The correction for unlike items (`expected_accuracy`) is printed wrongly in the "
+        "source. Eight benchmarks of a held-out 70B model were hit to 1.36 points on average (abstract), "
+        "1.55 in a later version (GSM8k 2.68, MATH 0.79, BBH 0.47, TriviaQA 1.97, MBPP 2.42, AGIEval 1.64, "
+        "DROP 1.05, MMLU-pro 1.39). The half-normal prior of c is a log-normal one here."
     ),
 )
+_FULL = _law(
+    title="Accuracy of a whole benchmark from that of its predictable subset",
+    equation="y = 1 - (1 - y_subset^first)^second",
+    predictor=log_odds_full,
+    predicts=successes("n_correct", "n_samples", link="logit"),
+    inputs=(Input("subset", "1", "accuracy of the extrapolatable items", (0.02, 0.98)),),
+    parameters=(
+        Parameter("first", (0.44, 2.28), meaning="power of the subset's accuracy near 0"),
+        Parameter("second", (0.44, 2.28), meaning="power of the subset's error near 1"),
+    ),
+    monotone={"subset": "increasing"},
+    golden=(
+        Golden({"subset": 0.5}, 0.25, {"first": 2.0, "second": 1.0}, rtol=1e-9),
+        Golden({"subset": 0.5}, 0.75, {"first": 1.0, "second": 2.0}, rtol=1e-9),
+    ),
+    derived=(
+        Derived(
+            "full_at_half",
+            lambda first, second: full_set(0.5, first=first, second=second),
+            meaning="accuracy of the benchmark where half of the subset is passed",
+        ),
+    ),
+    notes=(
+        "A family is a benchmark, a row a model. The paper smooths by cubic splines, monotone through (0, 0) "
+        "and (1, 1); this form with two shapes, which has both ends too, is the package's choice."
+    ),
+)
+VARIANTS = {1: _CLUSTER, 2: _FULL}
+LAW = VARIANTS[1]

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, Response
+from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, Response, successes
 from bayes_scaling.laws._terms import D0, N0, log_power, log_sum_exp
 from bayes_scaling.laws.downstream import ladder_two_step
 
@@ -82,8 +82,8 @@ LAW = Law(
         Parameter("alpha", (0.11, 0.57), pool="tight", meaning="exponent of parameters"),
         Parameter("B", (0.063, 0.63), unit="nat/token", meaning="data term at D0"),
         Parameter("beta", (0.11, 0.57), pool="tight", meaning="exponent of tokens"),
-        replace(_SECOND["chance"], interval=(0.05, 0.5), meaning="score at very high loss"),
-        replace(_SECOND["reach"], interval=(0.87, 0.998)),
+        replace(_SECOND["chance"], interval=(0.05, 0.5), pool="tight", meaning="score at very high loss"),
+        replace(_SECOND["reach"], interval=(0.87, 0.998), pool="tight"),
         Parameter("k", (4.7, 47.0), unit="token/nat", pool="tight", meaning="steepness"),
         Parameter("l", (0.11, 0.45), unit="nat/token", pool="tight", meaning="loss half-way"),
     ),
@@ -111,6 +111,19 @@ LAW = Law(
         "The loss is that of a reference solution given the instruction, and has no irreducible part. The "
         "printed sigmoid leaves the sign of gamma open; here k = -gamma > 0. Errors of the effective size "
         "grow without bound near chance and ceiling: put draws, not means, into `effective_params` and "
-        "`density`. The paper's coefficients are not printed. A family is a benchmark."
+        "`density`. The paper's coefficients are not printed. A family is a benchmark. Scores come from "
+        "reports without numbers of items, hence normal on the logit; counts are for variant 2."
     ),
 )
+
+VARIANTS = {
+    1: LAW,
+    2: replace(
+        LAW,
+        title="Right answers from parameters and tokens of reference models",
+        predicts=successes("n_correct", "n_samples", link="logit"),
+        golden=(),
+        limits=(Limit("always", "densing_two_stage", lambda i, v: (i, v, i, v), atol=1e-12),),
+        notes="Variant 1 for tests with a known number of items.",
+    ),
+}

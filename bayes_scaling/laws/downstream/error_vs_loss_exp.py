@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import jax.numpy as jnp
 
-from bayes_scaling.law import Derived, Golden, Input, Law, Parameter, Published, Reference, Response
+from bayes_scaling.law import (
+    Derived,
+    Golden,
+    Input,
+    Law,
+    Limit,
+    Parameter,
+    Published,
+    Reference,
+    Response,
+    successes,
+)
 from bayes_scaling.laws._terms import log_bounded
 
 #: Loss (nat/token) at which ``ratio`` is stated.
@@ -105,3 +117,19 @@ LAW = Law(
         "same tail at high loss and stays inside (0, 1). The loss law of the paper is gadre_overtraining."
     ),
 )
+
+VARIANTS = {
+    1: LAW,
+    2: replace(
+        LAW,
+        title="Wrong answers on one task from the loss, exponential",
+        predicts=successes("n_wrong", "n_samples", link="logit"),
+        golden=(),
+        limits=(Limit("always", "error_vs_loss_exp", lambda i, v: (i, v, i, v), atol=1e-12),),
+        notes=(
+            "Variant 1 with a known number of items, for single tasks: eps is one less chance. Models that "
+            "answer the same items scatter less than the counts say; for those give variant 1 a standard "
+            "error."
+        ),
+    ),
+}

@@ -51,7 +51,9 @@ _law = partial(
     inputs=(Input("examples", "example", "fine-tuning examples", (100.0, 2e4)),),
     parameters=(
         Parameter("score0", (0.135, 0.865), "unit", meaning="score after 1000 examples"),
-        Parameter("h", (0.02, 0.3), pool="tight", meaning="slope in log examples, 1/b; belongs to the task"),
+        Parameter(
+            "h", (0.0094, 0.294), pool="tight", meaning="slope in log examples, 1/b; belongs to the task"
+        ),
     ),
     monotone={"examples": "increasing"},
     reference=Reference(

@@ -111,7 +111,7 @@ VARIANTS = {
             "easy distractor. Limits: chance at small scale, 0 between the two, 1 in the end; a large gap is "
             "pure inverse scaling. Keep it among the laws compared even where accuracy only falls: later "
             "models turned many of the tasks upwards. A family is a task or a series of models; `shape` "
-            "turns draws into probabilities of shapes."
+            "turns draws into probabilities of shapes. Unbounded metrics: smoothly_broken_power_law."
         ),
     ),
     2: _law(

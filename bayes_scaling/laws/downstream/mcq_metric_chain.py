@@ -122,7 +122,7 @@ LAW = Law(
         "W = E_wrong + a_wrong (C/C0)^-b_wrong for the mass on wrong ones,  odds = W - NLL at C0"
     ),
     predictor=log_odds,
-    predicts=replace(Response("p_choices", "1", "logit"), scatter=(5e-3, 0.3)),
+    predicts=replace(Response("p_choices", "1", "logit"), scatter=(1.5e-2, 0.5)),
     inputs=(Input("compute", "FLOP", "training compute", (1e18, 1e25), centre="data"),),
     parameters=(
         Parameter("odds", (-2.5, 2.0), "real", meaning="logit of the right answer's share at C0"),

@@ -52,7 +52,7 @@ def _inputs(count: int) -> tuple[Input, ...]:
 
 def _weights(count: int) -> tuple[Parameter, ...]:
     return (
-        Parameter("floor", (0.002, 0.2), "unit", "shared", meaning="accuracy by chance"),
+        Parameter("floor", (0.01, 0.19), "unit", "shared", meaning="accuracy by chance"),
         Parameter("w0", (-3.3, 3.3), "real", "shared", meaning="logit above the floor of the average model"),
         *(
             Parameter(f"w{k}", (-3.3, 3.3), "real", "shared", meaning=f"weight of capability {k}")
@@ -76,7 +76,8 @@ _law = partial(
         "_capabilities.py fill gaps, and give exp of the standardised scores, for inputs are positive). "
         "Weights are shared: all families meet in the capabilities, and how a family turns compute into "
         "them is capability_compute. The scores enter as exact; their errors are small beside those of a "
-        "single task when they rest on many items."
+        "single task when they rest on many items. The authors fit models of up to 8.4e22 FLOP and test "
+        "beyond."
     ),
 )
 _AT_HALF = {"capability_1": math.e, "capability_2": math.exp(0.5), "capability_3": math.exp(-1.0)}

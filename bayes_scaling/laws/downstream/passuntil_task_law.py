@@ -1,4 +1,8 @@
-"""Pass rate of a task from model size (Hu et al. 2023, arXiv:2310.03262)."""
+"""Pass rate of a task from model size (Hu et al. 2023, arXiv:2310.03262).
+
+The ratio of passes to draws, which an early version calls unbiased, is the maximum of the likelihood and
+biased upwards: `pass_rate` is the unbiased estimate.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +41,28 @@ def log_log_mean_steps(params: Any, *, c: Any, alpha: Any) -> Any:
     return jax.nn.logsumexp(log_power(c, alpha, jnp.asarray(params)[..., None]), axis=-1)
 
 
+def set_rate(params: Any, *, c: Any, alpha: Any) -> Any:
+    """Pass rate of a set of items, the mean of the items' laws, which is not itself of that form.
+
+    Parameters
+    ----------
+    params : float or array, shape (...)
+    c, alpha : array, shape (items,)
+        Coefficients of the items, at the unit in which ``params`` is given.
+    """
+    return jnp.exp(-jnp.exp(log_power(c, alpha, jnp.asarray(params)[..., None]))).mean(axis=-1)
+
+
+def rate_from_loss(loss: Any, *, shift: Any = 0.0, slope: Any = 1.0) -> Any:
+    """Pass rate of an item that was never passed, ``exp(shift - slope loss)`` and at most 1.
+
+    Fit shift and slope on items that were passed, extrapolate the loss of the reference answer by
+    `power_law_offset`, and put its draws in here. With the loss summed over the answer's tokens the defaults
+    are the probability of that very answer. The link is this package's; the paper regresses in two stages.
+    """
+    return jnp.exp(jnp.minimum(shift - slope * jnp.asarray(loss), 0.0))
+
+
 def circuits(params: Any, *, c: Any, alpha: Any) -> Any:
     """Pass rate of a model with several circuits for one task, joined by a soft vote.
 
@@ -49,7 +75,7 @@ def circuits(params: Any, *, c: Any, alpha: Any) -> Any:
     -------
     array, shape (...)
         ``sum_i w_i P_i`` with ``P_i = exp(-c_i x^-alpha_i)`` and ``w = softmax(P)``; it has stretches of
-        accelerated emergence.
+        accelerated emergence. That the softmax is of the rates is recalled, not checked.
     """
     rate = jnp.exp(-jnp.exp(log_power(c, alpha, jnp.asarray(params)[..., None])))
     return (jax.nn.softmax(rate, axis=-1) * rate).sum(axis=-1)
@@ -138,7 +164,9 @@ _law = partial(
 )
 
 _SHARED = (
-    Parameter("c", (1.35, 36.3), unit="nat", meaning="-log of the pass rate at the typical size N0"),
+    Parameter(
+        "c", (1.35, 36.3), pool="separate", unit="nat", meaning="-log of the pass rate at the typical size N0"
+    ),
     Parameter("alpha", (0.112, 0.805), meaning="task exponent"),
 )
 
@@ -176,8 +204,9 @@ VARIANTS = {
             "is not of this form, so give a row per item, or per task of like items. Rows count passes "
             "out of draws; `log_likelihood` says why drawing until a number of passes changes nothing in a "
             "fit. An early version calls its passes/draws unbiased, which it is not; `pass_rate` is. "
-            "c grows with the length of the answer. For items never passed, regress the log of the rate on "
-            "the loss of the reference answer and extrapolate that loss by power_law_offset."
+            "c grows with the length of the answer. `set_rate` averages items; `rate_from_loss` is for items "
+            "that were never passed. The paper hits HumanEval at 2.4e9 parameters to 0.05 % (0.05987 of "
+            "0.05990), Date Understanding to 1.7 %, Emoji Movie to 19 %; its coefficients are not printed."
         ),
     ),
     2: _law(
@@ -201,6 +230,11 @@ VARIANTS = {
             ),
         ),
         derived=(
+            Derived(
+                "emergence",
+                lambda curvature: 2 * curvature,
+                meaning="d2F/d(log N)^2: below 0 accelerated emergence, 0 the scaling law, above 0 slower",
+            ),
             Derived(
                 "accelerated",
                 lambda curvature: jnp.where(curvature < 0, 1.0, 0.0),

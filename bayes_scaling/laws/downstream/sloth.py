@@ -13,7 +13,8 @@ from bayes_scaling.laws._terms import logit_with_floor
 #: Parameters and tokens of a family's level; the product of their logs gives these units a meaning.
 PARAMS0, TOKENS0 = 1e9, 1e12
 
-#: Accuracy by chance, from the authors' code; give a small number such as 1e-4 where it is zero.
+#: Accuracy by chance, from the authors' code; give a small number such as 1e-4 where it is zero. BBH and MuSR
+#: are sets of tasks: the mean of their chances, weighted by items.
 CHANCE = {
     "mmlu": 0.25,
     "hellaswag": 0.25,
@@ -132,7 +133,7 @@ def _parameters(benchmarks: int) -> tuple[Parameter, ...]:
         Parameter("level", (-5.0, 3.0), "real", "partial", meaning="skill of the family at 1e9 and 1e12"),
         Parameter("beta_N", (0.063, 1.96), pool="shared", meaning="skill per e-fold of parameters"),
         Parameter("beta_D", (0.063, 1.96), pool="shared", meaning="skill per e-fold of tokens"),
-        Parameter("beta_ND", (-0.35, 0.35), "real", "shared", meaning="interaction of the two logs"),
+        Parameter("beta_ND", (-0.49, 0.49), "real", "shared", meaning="interaction of the two logs"),
         *(
             parameter
             for j in range(2, benchmarks + 1)

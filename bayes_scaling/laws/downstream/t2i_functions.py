@@ -1,4 +1,7 @@
-"""Text-image alignment (TIFA) of diffusion models (Li et al. 2024, arXiv:2404.02883)."""
+"""Text-image alignment (TIFA) of diffusion models (Li et al. 2024, arXiv:2404.02883).
+
+The exponent of parameters is printed as 0.11, which gives scores above 1; 0.011 fits the paper's figure.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,10 @@ _law = partial(
         "On the Scalability of Diffusion-based Text-to-Image Generation", "Li et al.", 2024, "2404.02883"
     ),
 )
-_RANGE = "A power law without ceiling, for scores between 0.74 and 0.85: do not carry it far."
+_RANGE = (
+    "A power law without ceiling, for scores between 0.74 and 0.85: do not carry it far; the logit by "
+    "log_linear is bounded. Printed rank correlations: 0.936 (compute), 0.900 (parameters), 1.000 (pairs)."
+)
 
 VARIANTS = {
     1: _law(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, positive
 from bayes_scaling.laws._terms import log_power
 
 #: Parameters, time points and compute (1e-7 PF-day in FLOP) at which the level is stated.
 PARAMS0, POINTS0, COMPUTE0 = 1e6, 1e9, 8.64e12
+
+#: 90 % prior interval of the exponent of data on the training distribution, for `with_priors`.
+DATA_IN_DISTRIBUTION: Mapping[str, tuple[float, float]] = MappingProxyType({"alpha": (0.047, 0.174)})
 
 
 def log_mean_params(params, *, level, alpha):
@@ -50,7 +55,7 @@ def _generic(name: str, reference: float) -> Limit:
 _law = partial(
     Law,
     name="tsfm_power",
-    predicts=replace(positive("nll", "nat", centre="none"), scatter=(5e-3, 0.1)),
+    predicts=replace(positive("nll", "nat", centre="none"), scatter=(2e-3, 6e-2)),
     derived=(Derived("doubling", lambda alpha: 2.0**-alpha, meaning="factor on the loss when x doubles"),),
     reference=Reference(
         "Towards Neural Scaling Laws for Time Series Foundation Models", "Yao et al.", 2024, "2410.12360"
@@ -121,14 +126,14 @@ VARIANTS = {
             for key, value in {"encoder_id": 1.728, "encoder_lsf": 4.01, "encoder_monash": 4.60}.items()
         ),
         limits=(_generic("time_points", POINTS0),),
-        notes=_NOTES,
+        notes=f"In distribution the exponent is larger: `DATA_IN_DISTRIBUTION`. {_NOTES}",
     ),
     3: _law(
         title="Forecast loss from compute",
         equation="L = (C_c/C)^alpha = level (C/8.64e12)^-alpha",
         predictor=log_mean_compute,
         inputs=(Input("compute", "FLOP", "training compute", (3e8, 1e16)),),
-        parameters=(_LEVEL, _EXPONENT(interval=(0.009, 0.057))),
+        parameters=(_LEVEL, _EXPONENT(interval=(0.011, 0.057))),
         monotone={"compute": "decreasing"},
         published=_published(
             COMPUTE0,

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.stats import norm
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, positive
 from bayes_scaling.laws._terms import log_power, log_sum_exp
@@ -66,6 +67,23 @@ def frontier(gflop: Any, error: Any) -> np.ndarray:
             kept.append(row)
             lowest = e[row]
     return np.array(kept, int)
+
+
+def log_density_above(residual: Any, gap: Any, sd: Any) -> Any:
+    """Log probability density of any run about the frontier: normal noise and a half-normal gap above it.
+
+    Parameters
+    ----------
+    residual : float or array
+        Error of a run less the frontier at its compute.
+    gap : float or array
+        Scale of the half-normal gap of runs that are not on the frontier.
+    sd : float or array
+        Standard deviation of the noise.
+    """
+    width = jnp.hypot(gap, sd)
+    r = residual / width
+    return jnp.log(2 / width) + norm.logpdf(r) + norm.logcdf(r * gap / sd)
 
 
 def crossing(one: dict[str, Any], two: dict[str, Any]) -> Any:
@@ -162,7 +180,8 @@ LAW = Law(
     notes=(
         "Compute counts the forward pass only, in GFLOP. Families are model classes on a data set and a "
         "task; B and alpha belong to the class. Select rows with `frontier`, up to 3e9 samples (beyond, data "
-        "repeat); being minima they lie a little below the mean of all runs. Compare classes by `crossing` "
+        "repeat); being minima they lie a little below the mean of all runs (`log_density_above` is the "
+        "likelihood of all runs above a frontier). Compare classes by `crossing` "
         "of joint draws and report the mass of draws that never cross. The measured L/14 models fall 1 to 2 "
         "points short of the forecast after many repetitions of the data."
     ),
