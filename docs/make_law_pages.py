@@ -90,6 +90,8 @@ def page(name: str, *, picture: bool = False) -> str:
         if len(several) > 1:
             parts.append(f"## Variant {number}: {law.title}")
         parts += _sections(law, _picture(name, number) if picture else "")
+    if told := _functions(name):
+        parts.append(f"## Functions\n\nIn `bayes_scaling.laws.{folder(name)}.{name}`.\n\n{told}")
     parts.append(f"## Checks\n\n{_checks(name)}")
     return "\n\n".join(parts) + "\n"
 
@@ -155,6 +157,18 @@ def _published(law: Law) -> str:
 def _legend(records: Iterable[Published]) -> str:
     used = {r.tag for r in records}
     return "Seen in: " + "; ".join(f"*{_cell(tag)}*, {TAGS[tag]}" for tag in TAGS if tag in used) + "."
+
+
+def _functions(name: str) -> str:
+    """The public functions of a law's file, its predictors and what follows from them."""
+    module = importlib.import_module(f"bayes_scaling.laws.{folder(name)}.{name}")
+    rows = []
+    for own, value in vars(module).items():
+        if own[0] != "_" and inspect.isfunction(value) and value.__module__ == module.__name__:
+            given = ", ".join(inspect.signature(value).parameters)
+            told = (inspect.getdoc(value) or "").split("\n\n")[0].replace("\n", " ")
+            rows.append([f"`{own}({given})`", told.replace("``", "`")])
+    return _table(["function", "what it gives"], rows) if rows else ""
 
 
 def _checks(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Roots of increasing functions, solved inside JAX with exact derivatives."""
+"""Roots inside JAX: with exact derivatives for laws that contain one, by bisection for reports."""
 
 from __future__ import annotations
 
@@ -46,3 +46,26 @@ def increasing_root(function: Callable[[Any], Any], low: Any, high: Any, max_ste
         return jax.lax.while_loop(unfinished, refine, (low, high, start, high - low + 1, 0))[2]
 
     return jax.lax.custom_root(function, (low + high) / 2, solve, lambda g, y: y / g(jnp.ones_like(y)))
+
+
+def bisect(function: Callable[[Any], Any], low: Any, high: Any, steps: int = 60) -> Any:
+    """Where a function changes its sign between ``low`` and ``high``; arrays broadcast. No derivatives.
+
+    Parameters
+    ----------
+    function : callable
+        Vectorised; one change of sign between the ends. Without any, one of the ends comes back.
+    low, high : float or array
+    steps : int
+        Halvings of the bracket.
+    """
+    low, high = jnp.broadcast_arrays(jnp.asarray(low, float), jnp.asarray(high, float))
+    start = function(low)
+
+    def halve(_: Any, bracket: tuple[Any, Any]) -> tuple[Any, Any]:
+        left, right = bracket
+        middle = (left + right) / 2
+        same = function(middle) * start > 0
+        return jnp.where(same, middle, left), jnp.where(same, right, middle)
+
+    return sum(jax.lax.fori_loop(0, steps, halve, (low, high))) / 2

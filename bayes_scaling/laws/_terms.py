@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import gammaln
 
 #: Reference scales of pretraining laws: near them the ridges (log A, alpha) and (log B, beta) vanish.
 N0 = 5e8
@@ -25,6 +26,21 @@ def log_power(amplitude: Any, exponent: Any, ratio: Any) -> Any:
     return jnp.log(amplitude) - exponent * jnp.log(ratio)
 
 
+def log_power_offset(floor: Any, amplitude: Any, exponent: Any, ratio: Any) -> Any:
+    """``log(floor + amplitude * ratio**-exponent)``."""
+    return log_sum_exp(jnp.log(floor), log_power(amplitude, exponent, ratio))
+
+
+def log_product(amplitude: Any, *powers: tuple[Any, Any]) -> Any:
+    """``log(amplitude * prod ratio**exponent)`` over pairs of exponent and ratio."""
+    return jnp.log(amplitude) + sum(exponent * jnp.log(ratio) for exponent, ratio in powers)
+
+
+def log_decay(amplitude: Any, ratio: Any, power: Any = 1.0, rate: Any = 1.0) -> Any:
+    """``log(amplitude * exp(-rate * ratio**power))``, a stretched exponential."""
+    return jnp.log(amplitude) - rate * ratio**power
+
+
 def log_norm(k: Any, *terms: Any) -> Any:
     """Log of ``(sum of term**(1/k))**k`` for positive terms given by their logs; a plain sum at ``k = 1``."""
     return k * log_sum_exp(*(term / k for term in terms))
@@ -38,6 +54,11 @@ def log_bounded(value: Any, floor: float = 1e-3) -> Any:
 def softplus(value: Any) -> Any:
     """``log(1 + exp(value))``."""
     return jax.nn.softplus(value)
+
+
+def bend(log_ratio: Any, width: Any) -> Any:
+    """Zero far below ``log_ratio = 0`` and the line ``log_ratio`` far above, smooth over ``width``."""
+    return width * softplus(log_ratio / width)
 
 
 def optimal_params(compute: Any, *, A: Any, alpha: Any, B: Any, beta: Any, k: Any = 1.0) -> Any:
@@ -83,6 +104,27 @@ def logit_both(one: Any, other: Any) -> Any:
     return -logit_either(-one, -other)
 
 
+def logit_between(score: Any, floor: Any, reach: Any) -> Any:
+    """Logit of ``floor + (1 - floor) reach sigmoid(score)``, a score between chance and a ceiling."""
+    return logit_with_floor(logit_both(logit(reach), score), floor)
+
+
+def logit_of_log(log_p: Any) -> Any:
+    """Log odds of a probability that is given by its log."""
+    return log_p - jnp.log(-jnp.expm1(log_p))
+
+
 def logit_of_nats(nats: Any) -> Any:
     """Log odds of success where failure has probability ``exp(-nats)``."""
-    return nats + jnp.log(-jnp.expm1(-nats))
+    return -logit_of_log(-nats)
+
+
+def laplace_amplitude(amplitude: Any, power: Any) -> Any:
+    """``a`` of ``E exp(-n x) -> a n^-power``, n large, of a density ``amplitude x^(power - 1)`` near zero."""
+    return amplitude * jnp.exp(gammaln(power))
+
+
+def learning_rate_sum(step: Any, schedule: Any) -> Any:
+    """Sum of the learning rate over steps ``1..step`` of a (K, 2) schedule of (length, learning rate)."""
+    length, rate = jnp.asarray(schedule).T
+    return jnp.sum(rate * jnp.clip(step - (jnp.cumsum(length) - length), 0, length))

@@ -8,17 +8,17 @@ from functools import partial
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, positive
-from bayes_scaling.laws._terms import log_sum_exp
+from bayes_scaling.laws._terms import log_decay, log_sum_exp
 
 
 def log_mean(x, *, E, A, tau):
     """Natural log of ``E + A exp(-x/tau)``."""
-    return log_sum_exp(jnp.log(E), jnp.log(A) - x / tau)
+    return log_sum_exp(jnp.log(E), log_decay(A, x / tau))
 
 
 def log_mean_stretched(x, *, E, A, tau, s):
     """Natural log of ``E + A exp(-(x/tau)^s)``."""
-    return log_sum_exp(jnp.log(E), jnp.log(A) - (x / tau) ** s)
+    return log_sum_exp(jnp.log(E), log_decay(A, x / tau, s))
 
 
 _law = partial(

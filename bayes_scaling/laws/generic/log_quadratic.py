@@ -80,6 +80,20 @@ VARIANTS = {
         ),
         golden=(Golden({"x": 4.0}, 1.012, {"A": 1.0, "alpha": 0.0, "curvature": 0.0127}, rtol=5e-4),),
         limits=(Limit("curvature = 0", "power_law", _straight),),
+        derived=(
+            Derived(
+                "x_extreme",
+                lambda alpha, curvature: jnp.exp(alpha / curvature),
+                "x0",
+                "where the parabola is flat: lowest there if the curvature is positive, else highest",
+            ),
+            Derived(
+                "y_extreme",
+                lambda A, alpha, curvature: A * jnp.exp(-(alpha**2) / (2 * curvature)),
+                "y0",
+                "response there",
+            ),
+        ),
         notes="For growth that bends, such as the largest attention logit against parameters.",
     ),
 }

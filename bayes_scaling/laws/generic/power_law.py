@@ -42,9 +42,25 @@ LAW = Law(
         "kaplan2020_critical_batch_of_loss": Published(
             {"A": 2e8, "alpha": 4.76}, "arXiv:2001.08361", "paper*"
         ),
+        "kaplan2020_params_of_compute_pf_days": Published(
+            {"A": 1.3e9, "alpha": -0.73}, "arXiv:2001.08361", "paper*"
+        ),
         "llama3_2024_tokens_of_compute": Published(
             {"A": 0.299, "alpha": -0.537}, "Llama 3, arXiv:2407.21783", "paper*"
         ),
+        "deepseek2024_scale_of_compute": Published(
+            {"A": 0.1715, "alpha": -0.5243}, "DeepSeek LLM, arXiv:2401.02954", "paper*"
+        ),
+        "deepseek2024_learning_rate_of_compute": Published(
+            {"A": 0.3118, "alpha": 0.1250}, "DeepSeek LLM, arXiv:2401.02954", "paper*"
+        ),
+        "deepseek2024_batch_of_compute": Published(
+            {"A": 0.2920, "alpha": -0.3271}, "DeepSeek LLM, arXiv:2401.02954", "paper*"
+        ),
+        "videau2026_batch_of_flop_per_token": Published(
+            {"A": 896.07, "alpha": -0.231}, "arXiv:2608.07222", "paper*"
+        ),
+        "clark2022_dense": Published(critical(3.568e13, 0.078), "arXiv:2202.01169", "paper*"),
     },
     golden=(
         Golden({"x": 1e7}, 4.107, "hestness2017_word_lm"),
@@ -52,6 +68,9 @@ LAW = Law(
         Golden({"x": 1e7}, 0.4917, "hestness2017_translation"),
         Golden({"x": 2.5}, 2.55e6, "kaplan2020_critical_batch_of_loss", rtol=2e-3),
         Golden({"x": 2.0}, 0.949, {"A": 1.0, "alpha": 0.076}, rtol=5e-4),
+        # where the paper's laws contradict each other, printed with one or two digits
+        Golden({"x": 1e4}, 1.7, "kaplan2020_compute_pf_days", "paper*", rtol=0.02),
+        Golden({"x": 1e4}, 1e12, "kaplan2020_params_of_compute_pf_days", "paper*", rtol=0.1),
     ),
     derived=(Derived("doubling", lambda alpha: 2.0**-alpha, meaning="factor on y when x doubles"),),
     reference=Reference(

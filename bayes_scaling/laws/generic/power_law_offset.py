@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, positive
-from bayes_scaling.laws._terms import log_power, log_sum_exp
+from bayes_scaling.laws._terms import log_power_offset
 
 
 def log_mean(x, *, E, A, alpha):
     """Natural log of ``E + A x^-alpha``."""
-    return log_sum_exp(log_power(E, 0.0, 1.0), log_power(A, alpha, x))
+    return log_power_offset(E, A, alpha, x)
 
 
 def _no_floor(inputs, values):

@@ -29,9 +29,11 @@ LAW = Law(
     inputs=(Input("x", "1", "the quantity that is scaled", (1e-6, 1e6), centre="data"),),
     parameters=(
         Parameter("A", (0.3, 3.0), unit="y0", meaning="level at x0 without saturation (beta of the paper)"),
-        Parameter("alpha", (0.09, 0.7), pool="tight", meaning="exponent before saturation (c of the paper)"),
         Parameter(
-            "gamma", (1.5e-4, 0.11), unit="1/x0", meaning="inverse of the x at which the curve saturates"
+            "alpha", (0.176, 0.91), pool="tight", meaning="exponent before saturation (c of the paper)"
+        ),
+        Parameter(
+            "gamma", (1.6e-4, 0.115), unit="1/x0", meaning="inverse of the x at which the curve saturates"
         ),
     ),
     monotone={"x": "decreasing"},
@@ -52,5 +54,8 @@ LAW = Law(
         2022,
         "2209.06640",
     ),
-    notes="log(gamma x_max) has the prior Normal(-2, 2); x_max is taken as 20 times the geometric mean of x.",
+    notes=(
+        "log(gamma x_max) has the prior Normal(-2, 2); x_max is taken as 32 times the geometric mean of x, "
+        "as for x over three decades."
+    ),
 )

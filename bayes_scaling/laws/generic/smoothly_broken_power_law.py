@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, positive
-from bayes_scaling.laws._terms import log_power, log_sum_exp, softplus
+from bayes_scaling.laws._terms import bend, log_power, log_sum_exp
 
 
 def log_mean_1(x, *, a, b, c0, c1, d1, f1):
@@ -33,9 +33,7 @@ def _log_mean(x, a, b, c0, slopes, places, widths):
     log_x = jnp.log(x)
     falling = log_power(b, c0, x)
     for c, place, f in zip(slopes, places, widths, strict=True):
-        falling -= (
-            c * f * (softplus((log_x - place) / f) - softplus(-place / f))
-        )  # b stays the height at x = 1
+        falling -= c * (bend(log_x - place, f) - bend(-place, f))  # b stays the height at x = 1
     return log_sum_exp(jnp.log(a), falling)
 
 
@@ -74,6 +72,18 @@ def _parameters(breaks: int) -> tuple[Parameter, ...]:
 def _no_break(inputs, values):
     here = {name: 0.0 if name == "c1" else value for name, value in values.items()}
     return inputs, here, inputs, {"E": values["a"], "A": values["b"], "alpha": values["c0"]}
+
+
+def _break_far_ahead(inputs, values):
+    here = {**values, "d1": max(inputs["x"], 1.0) * 1e30}
+    return inputs, here, inputs, {"E": values["a"], "A": values["b"], "alpha": values["c0"]}
+
+
+def _after_a_plateau(inputs, values):
+    """With c0 = 0 and no limit it is a plateau and then a power law of exponent c1."""
+    level = values["b"] * inputs["x"] ** -values["c1"]
+    here = {**values, "a": level * 1e-12, "c0": 0.0, "d1": min(inputs["x"], 1.0) * 1e-30}
+    return inputs, here, inputs, {"A": values["b"], "alpha": values["c1"]}
 
 
 def _one_break(inputs, values):
@@ -121,7 +131,11 @@ VARIANTS = {
             Golden({"x": 736.0}, 0.96558, "caballero2022_addition"),
             Golden({"x": 928.0}, 0.56260, "caballero2022_addition"),
         ),
-        limits=(Limit("c1 = 0", "power_law_offset", _no_break),),
+        limits=(
+            Limit("c1 = 0", "power_law_offset", _no_break),
+            Limit("d1 -> infinity", "power_law_offset", _break_far_ahead),
+            Limit("a, c0 = 0, far beyond the break", "power_law", _after_a_plateau),
+        ),
         derived=(Derived("slope_after", lambda c0, c1: -(c0 + c1), meaning="log-log slope after the break"),),
     ),
     2: _law(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, loss
 from bayes_scaling.laws import _terms
 from bayes_scaling.laws._terms import D0, N0, log_power, log_sum_exp
@@ -31,6 +33,12 @@ def _infinite_data(inputs, values):
     return inputs, here, {"x": inputs["params"] / N0}, there
 
 
+def _infinite_model(inputs, values):
+    here = {**values, "A": values["A"] * 1e-30}
+    there = {"E": values["E"], "A": values["B"], "alpha": values["beta"]}
+    return inputs, here, {"x": inputs["tokens"] / D0}, there
+
+
 LAW = Law(
     name="chinchilla",
     title="Loss from parameters and tokens, additive (Chinchilla)",
@@ -54,9 +62,24 @@ LAW = Law(
         "hoffmann2022": Published(
             at_reference(E=1.69, A=406.4, alpha=0.34, B=410.7, beta=0.28), "arXiv:2203.15556", "paper*"
         ),
+        "hoffmann2022_unrounded": Published(
+            at_reference(
+                E=math.exp(0.5267228),
+                A=math.exp(6.0073404),
+                alpha=0.33917084,
+                B=math.exp(6.0179186),
+                beta=0.2849083,
+            ),
+            "arXiv:2203.15556, coefficients in the authors' source",
+        ),
         "besiroglu2024": Published(
             at_reference(E=1.8172, A=482.01, alpha=0.3478, B=2085.43, beta=0.3658),
             "arXiv:2404.10102",
+            "paper",
+        ),
+        "besiroglu2024_with_outliers": Published(
+            at_reference(E=1.89, A=463.3, alpha=0.345, B=12530, beta=0.452),
+            "arXiv:2404.10102, all 245 points",
             "paper",
         ),
         "muennighoff2023": Published(
@@ -64,13 +87,24 @@ LAW = Law(
             "arXiv:2305.16264",
             "paper",
         ),
+        "sardana2024": Published(
+            at_reference(E=1.45, A=33.7, alpha=0.18, B=138.9, beta=0.24),
+            "arXiv:2401.00448, all ratios of tokens to parameters",
+            "paper*",
+        ),
+        "krajewski2024_dense": Published(
+            at_reference(E=0.47, A=16.3, alpha=0.126, B=26.7, beta=0.127), "arXiv:2402.07871", "paper*"
+        ),
     },
     golden=(
         Golden({"params": 70e9, "tokens": 1.4e12}, 1.9739, "besiroglu2024"),
         Golden({"params": 1e9, "tokens": 2e10}, 2.5301, "besiroglu2024"),
         Golden({"params": 70e9, "tokens": 1.4e12}, 1.9366, "hoffmann2022"),
     ),
-    limits=(Limit("tokens -> infinity", "power_law_offset", _infinite_data),),
+    limits=(
+        Limit("tokens -> infinity", "power_law_offset", _infinite_data),
+        Limit("params -> infinity", "power_law_offset", _infinite_model),
+    ),
     derived=(
         Derived(
             "a", lambda alpha, beta: beta / (alpha + beta), meaning="exponent of the optimal N in compute"
@@ -86,6 +120,23 @@ LAW = Law(
             "token/parameter",
             "optimal ratio at 1e24 FLOP with C = 6 N D",
         ),
+        Derived(
+            "params_1e24",
+            lambda A, alpha, B, beta: optimal_params(1e24, A=A, alpha=alpha, B=B, beta=beta),
+            "parameter",
+            "optimal parameters at 1e24 FLOP",
+        ),
+        Derived(
+            "tokens_1e24",
+            lambda A, alpha, B, beta: 1e24 / 6 / optimal_params(1e24, A=A, alpha=alpha, B=B, beta=beta),
+            "token",
+            "optimal tokens at 1e24 FLOP",
+        ),
+        Derived(
+            "exponent_gap",
+            lambda alpha, beta: alpha - beta,
+            meaning="alpha - beta; zero where size and data are dual (explained_regimes)",
+        ),
     ),
     reference=Reference(
         "Training Compute-Optimal Large Language Models", "Hoffmann et al.", 2022, "2203.15556"
@@ -93,6 +144,8 @@ LAW = Law(
     notes=(
         "Published A and B refer to N = D = 1; here they are the loss terms at N0 = 5e8 and D0 = 2e10, where "
         "amplitude and exponent are not correlated. The published 95 % interval of a (.454, .455) is an "
-        "optimiser artefact (Besiroglu et al. 2024) and is not used as a prior."
+        "optimiser artefact (Besiroglu et al. 2024) and is not used as a prior. Use Hoffmann's unrounded "
+        "coefficients for optima: rounding beta moves the best ratio of tokens to parameters at 5.8e23 FLOP "
+        "from 59 to 93."
     ),
 )

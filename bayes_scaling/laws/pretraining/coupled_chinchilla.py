@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
+
 from bayes_scaling.law import Derived, Golden, Law, Limit, Parameter, Reference, loss
 from bayes_scaling.laws import _terms
 from bayes_scaling.laws._terms import D0, N0, log_norm, log_power, log_sum_exp
@@ -91,6 +93,25 @@ LAW = Law(
             ),
             "token/parameter",
             "optimal ratio at 1e24 FLOP",
+        ),
+        Derived(
+            "params_1e24",
+            lambda A, alpha, B, beta, k: optimal_params(1e24, A=A, alpha=alpha, B=B, beta=beta, k=k),
+            "parameter",
+            "optimal parameters at 1e24 FLOP",
+        ),
+        Derived(
+            "tokens_1e24",
+            lambda A, alpha, B, beta, k: (
+                1e24 / 6 / optimal_params(1e24, A=A, alpha=alpha, B=B, beta=beta, k=k)
+            ),
+            "token",
+            "optimal tokens at 1e24 FLOP",
+        ),
+        Derived(
+            "synergy",
+            lambda k: jnp.where(k < 1, 1.0, 0.0),
+            meaning="1 if size and data help each other, k < 1: its mean is P(k < 1)",
         ),
     ),
     reference=Reference("Skaling", "Videau et al.", 2026, "2608.07222"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, positive
-from bayes_scaling.laws._terms import log_power, log_sum_exp
+from bayes_scaling.laws._roots import bisect
+from bayes_scaling.laws._terms import log_power_offset
 
 _WIDEST = 80.0  # natural log of the farthest crossing looked for, in units of x0
 
@@ -22,7 +22,7 @@ def log_mean(x, recipe, *, E, ratio_E, A, ratio_A, alpha, ratio_alpha):
     """Natural log of the curve of recipe 1 or 2."""
     first, second = curves(E, ratio_E, A, ratio_A, alpha, ratio_alpha)
     E, A, alpha = (jnp.where(recipe < 1.5, one, two) for one, two in zip(first, second, strict=True))
-    return log_sum_exp(log_power(E, 0.0, 1.0), log_power(A, alpha, x))
+    return log_power_offset(E, A, alpha, x)
 
 
 def from_curves(first: tuple[float, float, float], second: tuple[float, float, float]) -> dict[str, float]:
@@ -49,16 +49,8 @@ def _turn(E, ratio_E, A, ratio_A, alpha, ratio_alpha):
 
 def _root(low, high, values):
     """Crossing of the gap between two points, as x, or nan if it does not change sign there."""
-    at_low, at_high = _gap(low, *values), _gap(high, *values)
-
-    def halve(_, bracket):
-        left, right = bracket
-        middle = (left + right) / 2
-        same = _gap(middle, *values) * at_low > 0
-        return jnp.where(same, middle, left), jnp.where(same, right, middle)
-
-    left, right = jax.lax.fori_loop(0, 60, halve, (low, high))
-    return jnp.where(at_low * at_high < 0, jnp.exp((left + right) / 2), jnp.nan)
+    changes = _gap(low, *values) * _gap(high, *values) < 0
+    return jnp.where(changes, jnp.exp(bisect(lambda u: _gap(u, *values), low, high)), jnp.nan)
 
 
 def crossings(E, ratio_E, A, ratio_A, alpha, ratio_alpha) -> tuple[Any, Any]:
@@ -93,6 +85,12 @@ def late_winner(E, ratio_E, A, ratio_A, alpha, ratio_alpha) -> Any:
     """1 where recipe 2 is the better one far beyond the last crossing, else 0: its mean is a probability."""
     far = _WIDEST * jnp.ones_like(jnp.asarray(alpha * ratio_alpha, float))
     return jnp.where(_gap(far, E, ratio_E, A, ratio_A, alpha, ratio_alpha) > 0, 1.0, 0.0)
+
+
+def ahead(x, E, ratio_E, A, ratio_A, alpha, ratio_alpha) -> Any:
+    """1 where recipe 2 has the lower curve at ``x`` (in units of x0), else 0: its mean is a probability."""
+    u = jnp.log(x) * jnp.ones_like(jnp.asarray(alpha * ratio_alpha, float))
+    return jnp.where(_gap(u, E, ratio_E, A, ratio_A, alpha, ratio_alpha) > 0, 1.0, 0.0)
 
 
 def _same_recipe(inputs, values):
@@ -138,6 +136,20 @@ LAW = Law(
             )[0],
             "x0",
             "crossing before the curves run parallel; nan if there is none",
+        ),
+        Derived(
+            "crosses",
+            lambda E, ratio_E, A, ratio_A, alpha, ratio_alpha: jnp.where(
+                jnp.isnan(crossing(E, ratio_E, A, ratio_A, alpha, ratio_alpha)), 0.0, 1.0
+            ),
+            meaning="1 if the curves cross at all: average it",
+        ),
+        Derived(
+            "ahead_at_x0",
+            lambda E, ratio_E, A, ratio_A, alpha, ratio_alpha: ahead(
+                1.0, E, ratio_E, A, ratio_A, alpha, ratio_alpha
+            ),
+            meaning="1 if recipe 2 is the better one at x0: average it (`ahead` does so at any x)",
         ),
         Derived("late_winner", late_winner, meaning="1 if recipe 2 wins at very large x: average it"),
         Derived(

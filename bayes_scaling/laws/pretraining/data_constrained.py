@@ -41,6 +41,16 @@ def _free_repeats(inputs, values):
     return inputs, {**values, "R_D": 1e20, "R_N": 1e20}, plan, there
 
 
+def _fresh(inputs, values):
+    """Tokens seen once, and no more parameters than so many tokens deserve."""
+    alpha, beta = values["alpha"], values["beta"]
+    deserved = beta * values["B"] / (alpha * values["A"]) * (inputs["params"] / N0) ** alpha
+    unique = max(inputs["tokens"], D0 * deserved ** (1 / beta)) * (1 + 1e-9)
+    there = {k: values[k] for k in ("E", "A", "alpha", "B", "beta")}
+    plan = {"params": inputs["params"], "tokens": inputs["tokens"]}
+    return {**inputs, "unique": unique}, values, plan, there
+
+
 LAW = Law(
     name="data_constrained",
     title="Loss from parameters and tokens when data are repeated",
@@ -94,7 +104,10 @@ LAW = Law(
             1e-9,
         ),
     ),
-    limits=(Limit("R_D, R_N -> infinity", "chinchilla", _free_repeats),),
+    limits=(
+        Limit("tokens <= unique, params <= N_opt(unique)", "chinchilla", _fresh),
+        Limit("R_D, R_N -> infinity", "chinchilla", _free_repeats),
+    ),
     derived=(
         Derived(
             "plateau",

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import math
+
 import jax.numpy as jnp
 
-from bayes_scaling.law import Derived, Input, Law, Limit, Parameter, Reference, positive
-from bayes_scaling.laws._terms import log_power, log_sum_exp, softplus
+from bayes_scaling.law import Z90, Derived, Input, Law, Limit, Parameter, Reference, positive
+from bayes_scaling.laws._terms import bend, log_power, log_sum_exp
 
 
 def log_mean(x, *, E, A, dimension, turn, sharpness):
     """Natural log of the expected response; A is the excess at x0 carried on from the early regime."""
     alpha = 4 / dimension
-    bend = softplus(sharpness * jnp.log(x / turn)) / sharpness
-    return log_sum_exp(log_power(E, 0.0, 1.0), log_power(A, alpha, x) - (1 - alpha) * bend)
+    beyond = bend(jnp.log(x / turn), 1 / sharpness)
+    return log_sum_exp(log_power(E, 0.0, 1.0), log_power(A, alpha, x) - (1 - alpha) * beyond)
+
+
+def dimension_prior(dimension: float) -> tuple[float, float]:
+    """90 % interval of ``dimension`` for data of a measured intrinsic dimension, to hand to `with_priors`.
+
+    The exponent is log-normal around ``4/d`` with a standard deviation of 0.4, which leaves room for the
+    weaker bounds. A kernel with eigenvalues ``i^-(1 + alpha)`` counts as ``d = 4/alpha``.
+    """
+    factor = math.exp(0.4 * Z90)
+    return dimension / factor, dimension * factor
 
 
 def _resolution_limited(inputs, values):
@@ -25,6 +37,13 @@ def _variance_limited(inputs, values):
     here = {**values, "turn": turn, "sharpness": 4.0}
     A = values["A"] * turn ** (1 - 4 / values["dimension"])
     return inputs, here, inputs, {"E": values["E"], "A": A, "alpha": 1.0}
+
+
+def _broken(inputs, values):
+    alpha, sharpness = 4 / values["dimension"], values["sharpness"]
+    height = values["A"] * (1 + values["turn"] ** -sharpness) ** (-(1 - alpha) / sharpness)
+    there = {"a": values["E"], "b": height, "c0": alpha, "c1": 1 - alpha}
+    return inputs, values, inputs, {**there, "d1": values["turn"], "f1": 1 / sharpness}
 
 
 LAW = Law(
@@ -50,8 +69,14 @@ LAW = Law(
     limits=(
         Limit("turn -> infinity", "power_law_offset", _resolution_limited),
         Limit("turn -> 0", "power_law_offset", _variance_limited),
+        Limit("always", "smoothly_broken_power_law", _broken),
     ),
     derived=(
+        Derived(
+            "resolution_limited",
+            lambda turn: jnp.where(turn > 1, 1.0, 0.0),
+            meaning="1 if the runs at x0 are still resolution-limited: average it",
+        ),
         Derived("alpha", lambda dimension: 4 / dimension, meaning="resolution-limited exponent"),
         Derived(
             "excess_at_turn",

@@ -39,6 +39,14 @@ def _additive(inputs, values):
     return inputs, values, inputs, there
 
 
+def _one_line(inputs, values):
+    """Along a fixed ratio of tokens to parameters: parallel lines of slope eta in compute."""
+    multiplier = inputs["tokens"] / inputs["params"]
+    offset = math.cosh(values["eta"] * math.log(multiplier / values["M_opt"]))
+    there = {"E": values["E"], "A": values["H"] * offset, "alpha": values["eta"]}
+    return inputs, values, {"x": 6 * inputs["params"] * inputs["tokens"] / C0}, there
+
+
 _SOURCE = "arXiv:2403.08540, the authors' fit run again (C4 evaluation)"
 
 LAW = Law(
@@ -72,7 +80,10 @@ LAW = Law(
         Golden({"params": 1.4397952e9, "tokens": 9.21468928e11}, 2.5198, "redpajama"),
         Golden({"params": 6.88941056e9, "tokens": 1.377882112e11}, 2.4427, "redpajama"),
     ),
-    limits=(Limit("always: equal exponents", "chinchilla", _additive),),
+    limits=(
+        Limit("always: equal exponents", "chinchilla", _additive),
+        Limit("fixed multiplier", "power_law_offset", _one_line),
+    ),
     derived=(
         Derived(
             "a",
@@ -88,6 +99,15 @@ LAW = Law(
             "cost_of_overtraining_640",
             lambda eta, M_opt: jnp.cosh(eta * jnp.log(640 / M_opt)),
             meaning="factor on the reducible loss at 640 tokens per parameter",
+        ),
+        Derived(
+            "params_1e24",
+            lambda M_opt: (1e24 / 6 / M_opt) ** 0.5,
+            "parameter",
+            "optimal parameters at 1e24 FLOP",
+        ),
+        Derived(
+            "tokens_1e24", lambda M_opt: (1e24 / 6 * M_opt) ** 0.5, "token", "optimal tokens at 1e24 FLOP"
         ),
     ),
     reference=Reference(

@@ -30,7 +30,7 @@ LAW = Law(
     inputs=(Input("samples", "sample", "size of the training set", (1e4, 1e11), centre="data"),),
     parameters=(
         Parameter("A", (0.3, 3.0), unit="y0", pool="separate", meaning="best size at m0"),
-        Parameter("beta", (0.5, 0.87), "unit", "tight", meaning="exponent, beta_p: sublinear"),
+        Parameter("beta", (0.503, 0.893), "unit", "tight", meaning="exponent, beta_p: sublinear"),
     ),
     monotone={"samples": "increasing"},
     golden=(Golden({"samples": 2.0}, 1.6133, {"A": 1.0, "beta": 0.69}),),

@@ -7,7 +7,7 @@ from functools import partial
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, loss
-from bayes_scaling.laws._terms import log_power, log_sum_exp
+from bayes_scaling.laws._terms import log_power_offset
 
 #: Training FLOP at which ``A`` and ``N_opt`` are stated.
 C_REF = 1e20
@@ -15,7 +15,7 @@ C_REF = 1e20
 
 def log_mean(params, compute, *, E, A, gamma, curvature, N_opt, a):
     """Natural log of the expected loss; the minima of the slices follow a power law with a floor."""
-    lowest = log_sum_exp(log_power(E, 0.0, 1.0), log_power(A, gamma, compute / C_REF))
+    lowest = log_power_offset(E, A, gamma, compute / C_REF)
     return lowest + _excess(params, compute, curvature, N_opt, a)
 
 
@@ -81,6 +81,18 @@ _law = partial(
             lambda N_opt, a: 1e24 / 6 / optimal_params(1e24, N_opt=N_opt, a=a) ** 2,
             "token/parameter",
             "optimal ratio at 1e24 FLOP with C = 6 N D",
+        ),
+        Derived(
+            "params_1e24",
+            lambda N_opt, a: optimal_params(1e24, N_opt=N_opt, a=a),
+            "parameter",
+            "optimal parameters at 1e24 FLOP",
+        ),
+        Derived(
+            "tokens_1e24",
+            lambda N_opt, a: 1e24 / 6 / optimal_params(1e24, N_opt=N_opt, a=a),
+            "token",
+            "optimal tokens at 1e24 FLOP",
         ),
     ),
 )

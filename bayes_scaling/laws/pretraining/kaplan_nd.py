@@ -25,6 +25,29 @@ def tokens_needed(params, excess=0.02, *, A, alpha, B, beta):
     return D0 * ratio / jnp.expm1(jnp.log1p(excess) / beta)
 
 
+def overfitting(params, tokens, *, A, alpha, B, beta):
+    """Relative excess ``L(N, D) / L(N, infinity) - 1`` over the loss with unlimited data."""
+    ratio = (B / A) ** (1 / beta) * (params / N0) ** (alpha / beta) * D0 / tokens
+    return jnp.expm1(beta * jnp.log1p(ratio))
+
+
+def stopping_steps(params, tokens, *, A, alpha, B, beta, S_c, alpha_S):
+    """Lower bound on the step at which training should stop, ``S_c / [L(N, D) - L(N, inf)]^(1/alpha_S)``.
+
+    Parameters
+    ----------
+    params, tokens : float or array
+        The model, and the size of its data set.
+    A, alpha, B, beta : float or array
+        This law's parameters.
+    S_c, alpha_S : float or array
+        Step scale and exponent as published (`kaplan_trajectory` gives both).
+    """
+    limit = A * (params / N0) ** -alpha
+    excess = limit * overfitting(params, tokens, A=A, alpha=alpha, B=B, beta=beta)
+    return S_c * excess ** (-1 / alpha_S)
+
+
 def _infinite_data(inputs, values):
     here = {**values, "B": values["B"] * 1e-30}
     return inputs, here, {"x": inputs["params"] / N0}, {"A": values["A"], "alpha": values["alpha"]}
@@ -83,6 +106,11 @@ LAW = Law(
             lambda A, alpha, B, beta: tokens_needed(1e9, A=A, alpha=alpha, B=B, beta=beta),
             "token",
             "tokens that keep a model of 1e9 parameters within 2 % of its unlimited-data loss",
+        ),
+        Derived(
+            "overfitting_1e9",
+            lambda A, alpha, B, beta: overfitting(1e9, D0, A=A, alpha=alpha, B=B, beta=beta),
+            meaning="relative excess over unlimited data of 1e9 parameters on 2e10 tokens",
         ),
     ),
     reference=Reference("Scaling Laws for Neural Language Models", "Kaplan et al.", 2020, "2001.08361"),

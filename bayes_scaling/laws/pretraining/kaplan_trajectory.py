@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, loss
 from bayes_scaling.laws._roots import increasing_root
 from bayes_scaling.laws._terms import N0, log_power, log_sum_exp
+from bayes_scaling.laws.pretraining import lr_annealing
 
 #: Steps (at an unlimited batch) at which ``T`` is the loss term of training.
 S0 = 1e4
@@ -49,6 +50,14 @@ def minimum_tokens(params, loss, *, A, alpha_N, T, alpha_S, batch_ref, zeta):
     """Fewest tokens in which a model reaches a loss (vanishing batch)."""
     steps = minimum_steps(params, loss, A=A, alpha_N=alpha_N, T=T, alpha_S=alpha_S)
     return critical_batch(loss, batch_ref=batch_ref, zeta=zeta) * steps
+
+
+def minimum_compute(params, loss, *, A, alpha_N, T, alpha_S, batch_ref, zeta):
+    """Least compute (FLOP) in which a model reaches a loss: ``6 N`` times the fewest tokens."""
+    tokens = minimum_tokens(
+        params, loss, A=A, alpha_N=alpha_N, T=T, alpha_S=alpha_S, batch_ref=batch_ref, zeta=zeta
+    )
+    return 6 * params * tokens
 
 
 def efficient(compute, *, A, alpha_N, T, alpha_S, batch_ref, zeta):
@@ -106,6 +115,37 @@ def _unlimited_batch(inputs, values):
     return inputs, here, {"x": inputs["steps"] / S0}, there
 
 
+def _constant_rate(inputs, values):
+    """With an unlimited batch and one learning rate, S_1 of `lr_annealing` is proportional to the steps."""
+    rate = 3e-4
+    here = {**values, "batch_ref": values["batch_ref"] * 1e-30}
+    plan = {"step": inputs["steps"], "schedule": ((1e12, rate),)}
+    there = {
+        "L0": values["A"] * (inputs["params"] / N0) ** -values["alpha_N"],
+        "A": values["T"] * (lr_annealing.S1_REF / (rate * S0)) ** -values["alpha_S"],
+        "alpha": values["alpha_S"],
+        "gain": 0.1,
+        "decay": 0.999,
+    }
+    return inputs, here, plan, there
+
+
+def _unlimited(inputs, values):
+    here = {**values, "T": values["T"] * 1e-30}
+    there = {"A": values["A"], "alpha": values["alpha_N"], "B": values["A"] * 1e-30, "beta": 0.1}
+    return inputs, here, {"params": inputs["params"], "tokens": 1e12}, there
+
+
+def _on_the_frontier(quantity):
+    """One quantity of `efficient` at 1e21 FLOP, as a function of a draw."""
+
+    def function(A, alpha_N, T, alpha_S, batch_ref, zeta):
+        frontier = efficient(1e21, A=A, alpha_N=alpha_N, T=T, alpha_S=alpha_S, batch_ref=batch_ref, zeta=zeta)
+        return frontier[quantity]
+
+    return function
+
+
 #: Arithmetic of the equations with round constants; not a fit.
 _ARITHMETIC = at_reference(6.5e13, 0.077, 2.1e3, 0.76, 2e8, 0.21)
 
@@ -148,7 +188,9 @@ LAW = Law(
     ),
     limits=(
         Limit("steps -> infinity", "power_law", _endless),
+        Limit("steps -> infinity, tokens -> infinity", "kaplan_nd", _unlimited),
         Limit("batch -> infinity", "power_law_offset", _unlimited_batch),
+        Limit("batch -> infinity, constant learning rate", "lr_annealing", _constant_rate),
     ),
     derived=(
         Derived(
@@ -167,6 +209,68 @@ LAW = Law(
                 alpha_N * (1 / alpha_S + zeta) / (1 + alpha_N * (1 / alpha_S + zeta))
             ),
             meaning="exponent of the optimal D in compute",
+        ),
+        Derived(
+            "batch_exponent",
+            lambda alpha_N, alpha_S, zeta: zeta / (1 / alpha_N + 1 / alpha_S + zeta),
+            meaning="exponent of the batch in compute along the frontier, alpha_C/alpha_B",
+        ),
+        Derived(
+            "steps_exponent",
+            lambda alpha_N, alpha_S, zeta: 1 / alpha_S / (1 / alpha_N + 1 / alpha_S + zeta),
+            meaning="exponent of the steps in compute along the frontier, alpha_C/alpha_S",
+        ),
+        Derived(
+            "stop_above",
+            lambda alpha_N, alpha_S: alpha_N / alpha_S,
+            meaning="relative distance from the minimum loss at which compute-efficient training stops",
+        ),
+        Derived(
+            "minimum_loss_1e9",
+            lambda A, alpha_N: minimum_loss(1e9, A=A, alpha_N=alpha_N),
+            "nat/token",
+            "loss of 1e9 parameters after endless training",
+        ),
+        Derived(
+            "minimum_steps_1e9",
+            lambda A, alpha_N, T, alpha_S: minimum_steps(
+                1e9, 1.1 * minimum_loss(1e9, A=A, alpha_N=alpha_N), A=A, alpha_N=alpha_N, T=T, alpha_S=alpha_S
+            ),
+            "step",
+            "fewest steps (unlimited batch) in which 1e9 parameters come within 10 % of their minimum loss",
+        ),
+        Derived(
+            "minimum_tokens_1e9",
+            lambda A, alpha_N, T, alpha_S, batch_ref, zeta: minimum_tokens(
+                1e9,
+                1.1 * minimum_loss(1e9, A=A, alpha_N=alpha_N),
+                A=A,
+                alpha_N=alpha_N,
+                T=T,
+                alpha_S=alpha_S,
+                batch_ref=batch_ref,
+                zeta=zeta,
+            ),
+            "token",
+            "fewest tokens (vanishing batch) for the same",
+        ),
+        Derived(
+            "critical_batch_2p5",
+            lambda batch_ref, zeta: critical_batch(2.5, batch_ref=batch_ref, zeta=zeta),
+            "token",
+            "critical batch at 2.5 nats per token",
+        ),
+        *(
+            Derived(
+                f"{quantity}_1e21", _on_the_frontier(quantity), unit, f"compute-efficient {what} at 1e21 FLOP"
+            )
+            for quantity, unit, what in (
+                ("params", "parameter", "parameters"),
+                ("loss", "nat/token", "loss"),
+                ("batch", "token", "batch"),
+                ("steps", "step", "steps"),
+                ("tokens", "token", "tokens"),
+            )
         ),
         Derived(
             "B_star", lambda batch_ref, zeta: batch_ref * LOSS_REF**zeta, "token", "critical batch at 1 nat"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, loss
-from bayes_scaling.laws._terms import log_bounded
+from bayes_scaling.laws._terms import D0, N0, learning_rate_sum, log_bounded
 
 #: Sum of learning rates at which A is the power-law term: 8 300 steps at 3e-4.
 S1_REF = 2.5
@@ -39,7 +39,7 @@ def annealed(step, schedule, decay):
     length, rate = schedule[:, 0], schedule[:, 1]
     start = jnp.cumsum(length) - length
     rate = jnp.where(length > 0, rate, 0.0)
-    s1 = jnp.sum(rate * jnp.clip(step - start, 0.0, length))
+    s1 = learning_rate_sum(step, schedule)
     gap = jnp.concatenate([jnp.zeros_like(rate[:1]), rate[:-1] - rate[1:]])
     # The law does not cover warm-up: rises up to the peak carry no momentum. Later rises do, as printed.
     warming = (jnp.arange(rate.shape[0]) <= jnp.argmax(rate)) & (gap < 0)
@@ -61,6 +61,14 @@ def _constant_rate(inputs, values):
     x = jnp.minimum(inputs["step"], schedule[:, 0].sum()) * rate / S1_REF
     there = {"E": values["L0"], "A": values["A"], "alpha": values["alpha"]}
     return {**inputs, "schedule": constant}, values, {"x": x}, there
+
+
+def _data_term(inputs, values):
+    """At a constant rate S_1 is proportional to the tokens, and one size is left of `chinchilla`."""
+    here, same, generic, offset = _constant_rate(inputs, values)
+    plan = {"params": N0, "tokens": D0 * generic["x"]}
+    there = {"E": offset["E"], "A": 1e-30, "alpha": 0.3, "B": offset["A"], "beta": offset["alpha"]}
+    return here, same, plan, there
 
 
 _TWO_RATES = [[8000.0, 3e-4], [8000.0, 9e-5], [0.0, 0.0]]
@@ -114,10 +122,19 @@ LAW = Law(
         Golden({"step": 9000.0, "schedule": _TWO_RATES}, 3.11629, "mpl_100M", rtol=2e-6),
         Golden({"step": 16000.0, "schedule": _TWO_RATES}, 3.04100, "mpl_100M", rtol=2e-6),
     ),
-    limits=(Limit("constant learning rate", "power_law_offset", _constant_rate),),
+    limits=(
+        Limit("constant learning rate", "power_law_offset", _constant_rate),
+        Limit("constant learning rate, tokens for S_1", "chinchilla", _data_term),
+    ),
     derived=(
         Derived(
             "C", lambda gain, decay: gain * (1 - decay) / ETA_REF, "nat/token", "factor of S_2 as published"
+        ),
+        Derived(
+            "total_gain",
+            lambda gain: gain / ETA_REF,
+            "nat/token",
+            "C/(1 - decay): gain per unit of learning rate once annealing has played out",
         ),
         Derived("memory", lambda decay: 1 / (1 - decay), "step", "steps over which annealing plays out"),
         Derived(

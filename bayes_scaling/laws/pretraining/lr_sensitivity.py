@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from bayes_scaling.law import Derived, Input, Law, Limit, Parameter, Reference, positive
-from bayes_scaling.laws._terms import N0
+from bayes_scaling.laws._terms import N0, log_power
 
 
 def sensitivity(learning_rate: Any, losses: Any, initial: float) -> float:
@@ -46,7 +45,7 @@ def sensitivity(learning_rate: Any, losses: Any, initial: float) -> float:
 
 def log_mean(params, *, level, q):
     """Natural log of the sensitivity; level is its value at N0."""
-    return jnp.log(level) + q * jnp.log(params / N0)
+    return log_power(level, -q, params / N0)
 
 
 def _power_law(inputs, values):

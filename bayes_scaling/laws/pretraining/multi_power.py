@@ -1,4 +1,8 @@
-"""Loss at every step under any learning-rate schedule (Luo et al. 2025, arXiv:2503.12811)."""
+"""Loss at every step under any learning-rate schedule (Luo et al. 2025, arXiv:2503.12811).
+
+The printed sum starts after the warm-up; the released constants belong to a sum that also runs over the
+negative gaps of the warm-up, so give the ramp as rows of the schedule where these constants are used.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,13 @@ from typing import Any
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, loss
-from bayes_scaling.laws._terms import log_bounded
+from bayes_scaling.laws._terms import learning_rate_sum, log_bounded
 
 #: Learning-rate sum and peak learning rate at which the amplitudes are stated.
 S0 = 3.0
 PEAK = 3e-4
 
 _TINY = 1e-12  # below any learning rate, and safe to raise to -gamma in single precision
-
-
-def learning_rate_sum(step: Any, schedule: Any) -> Any:
-    """Sum of the learning rate over steps ``1..step`` of a (K, 2) schedule of (length, learning rate)."""
-    length, lr = jnp.asarray(schedule).T
-    return jnp.sum(lr * jnp.clip(step - (jnp.cumsum(length) - length), 0, length))
 
 
 def loss_drop(step: Any, schedule: Any, kernel: Callable[[Any, Any, Any], Any]) -> Any:

@@ -7,13 +7,13 @@ import math
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, loss
-from bayes_scaling.laws._terms import N0, log_power, log_sum_exp
+from bayes_scaling.laws._terms import N0, log_power_offset
 
 
 def log_mean(params, streams, *, E, A, alpha, k):
     """Natural log of the expected loss; A is the reducible loss (nat/token) at N0 and one stream."""
     effective = params / N0 * (1 + k * jnp.log(streams))
-    return log_sum_exp(log_power(E, 0.0, 1.0), log_power(A, alpha, effective))
+    return log_power_offset(E, A, alpha, effective)
 
 
 def at_reference(E, A, alpha, k) -> dict[str, float]:
@@ -24,6 +24,11 @@ def at_reference(E, A, alpha, k) -> dict[str, float]:
 def _one_stream(inputs, values):
     there = {name: values[name] for name in ("E", "A", "alpha")}
     return {**inputs, "streams": 1.0}, values, {"x": inputs["params"] / N0}, there
+
+
+def _unlimited_data(inputs, values):
+    there = {name: values[name] for name in ("E", "A", "alpha")} | {"B": 1e-30, "beta": 0.3}
+    return {**inputs, "streams": 1.0}, values, {"params": inputs["params"], "tokens": 1e12}, there
 
 
 LAW = Law(
@@ -60,7 +65,10 @@ LAW = Law(
         Golden({"params": 1.6e9, "streams": 8}, 1.0408, "chen2025_stack"),
         Golden({"params": 1.6e9, "streams": 8}, 1.8865, "chen2025_pile"),
     ),
-    limits=(Limit("one stream", "power_law_offset", _one_stream),),
+    limits=(
+        Limit("one stream", "power_law_offset", _one_stream),
+        Limit("one stream, tokens -> infinity", "chinchilla", _unlimited_data),
+    ),
     derived=(
         Derived("multiplier_8", lambda k: 1 + k * math.log(8), meaning="parameters that 8 streams are worth"),
         Derived("multiplier_2", lambda k: 1 + k * math.log(2), meaning="parameters that 2 streams are worth"),

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, positive
+from bayes_scaling.laws._roots import bisect
 from bayes_scaling.laws._terms import D0, N0
+from bayes_scaling.laws.pretraining import chinchilla
 
 
 def log_mean(params_nonembed, *, omega):
     """Natural log of total parameters."""
     return jnp.log(params_nonembed) + jnp.log1p(omega * params_nonembed ** (-2 / 3))
+
+
+def omega_of(vocabulary: Any, aspect: Any) -> Any:
+    """Value of omega for models with a vocabulary and a ratio of width to depth: ``V (aspect/12)^(1/3)``."""
+    return vocabulary * (aspect / 12) ** (1 / 3)
 
 
 def frontier_compute(params_nonembed: Any, *, A: Any, alpha: Any, B: Any, beta: Any, omega: Any) -> Any:
@@ -47,9 +55,28 @@ def frontier_slope(params_nonembed: Any, *, alpha: Any, beta: Any, omega: Any) -
     return 1 / (1 + (alpha * slope - bend) / beta)
 
 
+def optimal_params_nonembed(compute: Any, *, A: Any, alpha: Any, B: Any, beta: Any, omega: Any) -> Any:
+    """Non-embedding parameters that are optimal at ``compute = 6 N_E D`` FLOP, between 1 and 1e16.
+
+    The inverse of `frontier_compute`, which grows with the size; the other arguments are those.
+    """
+
+    def below(u):
+        frontier = frontier_compute(jnp.exp(u), A=A, alpha=alpha, B=B, beta=beta, omega=omega)
+        return jnp.log(frontier) - jnp.log(compute)
+
+    return jnp.exp(bisect(below, jnp.zeros_like(below(0.0)), jnp.log(1e16)))
+
+
 def _no_embedding(inputs, values):
     return inputs, {"omega": 1e-12}, {"x": inputs["params_nonembed"]}, {"A": 1.0, "alpha": -1.0}
 
+
+def _slope_at(params_nonembed, omega):
+    return frontier_slope(params_nonembed, alpha=_BESIROGLU["alpha"], beta=_BESIROGLU["beta"], omega=omega)
+
+
+_BESIROGLU = chinchilla.LAW.published["besiroglu2024"].values
 
 LAW = Law(
     name="pearce_param_map",
@@ -79,6 +106,14 @@ LAW = Law(
             "aspect_32k",
             lambda omega: 12 * (omega / 32000) ** 3,
             meaning="width over depth for a vocabulary of 32000",
+        ),
+        *(
+            Derived(
+                f"frontier_slope_{label}",
+                partial(_slope_at, size),
+                meaning=f"exponent of N_E*(C_E) at {label} parameters, for the fit of arXiv:2404.10102",
+            )
+            for label, size in (("1e6", 1e6), ("1e9", 1e9))
         ),
     ),
     reference=Reference("Reconciling Kaplan and Chinchilla Scaling Laws", "Pearce, Song", 2024, "2406.12907"),

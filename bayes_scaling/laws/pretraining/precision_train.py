@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Input, Law, Limit, Parameter, Reference, loss
+from bayes_scaling.laws._roots import bisect
 from bayes_scaling.laws.pretraining import chinchilla
 
 
@@ -29,15 +29,26 @@ def optimal_bits(g_w: Any, g_a: Any, g_kv: Any) -> Any:
     """
     scales = jnp.stack(jnp.broadcast_arrays(*(jnp.asarray(g, float) for g in (g_w, g_a, g_kv))))
 
-    def halve(_, bracket):
-        low, high = bracket
-        middle = (low + high) / 2
-        ratio = middle / scales
-        above = jnp.sum(ratio / jnp.expm1(ratio), axis=0) > 1
-        return jnp.where(above, middle, low), jnp.where(above, high, middle)
+    def slope(bits):
+        ratio = bits / scales
+        return jnp.sum(ratio / jnp.expm1(ratio), axis=0) - 1
 
     largest = scales.max(axis=0)
-    return sum(jax.lax.fori_loop(0, 60, halve, (1e-3 * largest, 4 * largest))) / 2
+    return bisect(slope, 1e-3 * largest, 4 * largest)
+
+
+def training_cost(params: Any, tokens: Any, bits: Any) -> Any:
+    """Cost of training at one precision throughout, in FLOP of 16 bits: ``(6/16) N D P``."""
+    return 6 / 16 * params * tokens * bits
+
+
+def optimal_params(compute: Any, bits: Any, *, A, alpha, B, beta, g_w, g_a, g_kv) -> Any:
+    """Parameters of least loss at a `training_cost` and a common precision (bit).
+
+    They grow as ``share^(-alpha/(alpha+beta)) P^(-beta/(alpha+beta))`` against those at full precision.
+    """
+    share = effective_share(bits, bits, bits, g_w=g_w, g_a=g_a, g_kv=g_kv)
+    return chinchilla.optimal_params(compute * 16 / bits, A=A * share**-alpha, alpha=alpha, B=B, beta=beta)
 
 
 def _full_precision(inputs, values):
@@ -83,6 +94,22 @@ LAW = Law(
             "share_at_4_bits",
             lambda g_w, g_a, g_kv: effective_share(4.0, 4.0, 4.0, g_w=g_w, g_a=g_a, g_kv=g_kv),
             meaning="N_eff/N at 4 bits throughout",
+        ),
+        Derived(
+            "params_1e24",
+            lambda A, alpha, B, beta, g_w, g_a, g_kv: optimal_params(
+                1e24,
+                optimal_bits(g_w, g_a, g_kv),
+                A=A,
+                alpha=alpha,
+                B=B,
+                beta=beta,
+                g_w=g_w,
+                g_a=g_a,
+                g_kv=g_kv,
+            ),
+            "parameter",
+            "optimal parameters for the cost of 1e24 FLOP of 16 bits, at the optimal precision",
         ),
         Derived(
             "a", lambda alpha, beta: beta / (alpha + beta), meaning="exponent of the optimal N in compute"

@@ -1,13 +1,17 @@
-"""Unigram-normalised loss from non-vocabulary and vocabulary parameters and tokens (Tao et al. 2024)."""
+"""Unigram-normalised loss from non-vocabulary and vocabulary parameters and tokens (Tao et al. 2024).
+
+The published constants are those of a fit that took ``f(V/1000)`` for the tokens per character; the law is
+stated in true tokens (`tokens_per_character`), for which its level and data term have to be fitted anew.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Parameter, Published, Reference, real
+from bayes_scaling.laws._roots import bisect
 from bayes_scaling.laws._terms import D0, N0
 
 #: Vocabulary parameters at which the vocabulary term is stated.
@@ -22,6 +26,12 @@ def mean_loss(params_nonvocab, params_vocab, tokens, *, E, A, alpha, A_v, alpha_
         + B * (tokens / D0) ** -beta
         - E
     )
+
+
+def tokens_per_character(vocabulary: Any) -> Any:
+    """Tokens per character of text, ``f(V)``, of a tokenizer with ``V`` entries (2e5 at most count)."""
+    u = jnp.log(jnp.minimum(vocabulary, 2e5))
+    return 0.00639222 * u**2 - 0.15811069 * u + 1.20470122
 
 
 def optimal_vocab_params(params_nonvocab: Any, compute: Any, *, A_v, alpha_v, B, beta) -> Any:
@@ -47,15 +57,8 @@ def optimal_vocab_params(params_nonvocab: Any, compute: Any, *, A_v, alpha_v, B,
         cost = jnp.log(beta * B) - beta * (jnp.log(compute / D0) - jnp.log(6 * total)) - jnp.log(total)
         return gain - cost
 
-    def halve(_, bracket):
-        low, high = bracket
-        middle = (low + high) / 2
-        above = excess(middle) > 0
-        return jnp.where(above, middle, low), jnp.where(above, high, middle)
-
-    shape = excess(jnp.log(V0) * jnp.ones_like(jnp.asarray(params_nonvocab) * 1.0))
-    bracket = jnp.full_like(shape, 0.0), jnp.full_like(shape, jnp.log(1e15))
-    return jnp.exp(sum(jax.lax.fori_loop(0, 60, halve, bracket)) / 2)
+    shape = jnp.zeros_like(excess(jnp.log(V0)))
+    return jnp.exp(bisect(excess, shape, jnp.log(1e15)))
 
 
 def at_reference(E, A1, a1, A2, a2, B, be) -> dict[str, float]:

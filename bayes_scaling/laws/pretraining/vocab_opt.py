@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
-
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, positive
-from bayes_scaling.laws._terms import N0
+from bayes_scaling.laws._terms import N0, log_power
 
 #: Embedding width by non-vocabulary parameters: the largest size for which each width is used.
 WIDTHS = {
@@ -33,7 +31,7 @@ def embedding_width(params_nonvocab: float) -> int:
 
 def log_mean(params_nonvocab, *, V, gamma):
     """Natural log of the optimal vocabulary parameters; V is their number at N0."""
-    return jnp.log(V) + gamma * jnp.log(params_nonvocab / N0)
+    return log_power(V, -gamma, params_nonvocab / N0)
 
 
 def _power_law(inputs, values):

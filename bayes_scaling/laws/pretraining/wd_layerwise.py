@@ -1,15 +1,18 @@
-"""Top singular value of matrix weights in AdamW's steady state (Fan et al. 2025, arXiv:2510.15262)."""
+"""Top singular value of matrix weights in AdamW's steady state (Fan et al. 2025, arXiv:2510.15262).
+
+The abstract as often quoted has lost its square roots: the law is ``sqrt(eta/lambda)``, and the weight decay
+grows as the square root of the width.
+"""
 
 from __future__ import annotations
 
-import jax.numpy as jnp
-
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, positive
+from bayes_scaling.laws._terms import log_product
 
 
 def log_mean(learning_rate, weight_decay, width, *, c, q_r, q_d):
     """Natural log of the top singular value, relative to the data."""
-    return jnp.log(c) + q_r * (jnp.log(learning_rate) - jnp.log(weight_decay)) + q_d * jnp.log(width)
+    return log_product(c, (q_r, learning_rate / weight_decay), (q_d, width))
 
 
 def decay_exponent(q_r, q_d):
