@@ -34,6 +34,7 @@ TIME_LIMIT = 300
 PLAN = {"params": 70e9, "tokens": 1.4e12}
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 NUMPYRO_METHODS = ("sequential", "vectorized", "parallel")
+NAMES = ("bayes_scaling", *NUMPYRO_METHODS, "pymc")
 
 #: Two functions: seed -> draws (chains, draws, 9), seconds, divergences; draws -> quantiles of the forecast.
 Engine = tuple[Callable[[int], tuple[Any, float, int]], Callable[[Any], Any]]
@@ -105,6 +106,18 @@ def run_child(command: list[str], env: dict[str, str], limit: float) -> dict[str
     return (json.loads(lines[-1]) if lines else {}) | why | {"load": [before, load()]}
 
 
+def caches(folder: Path) -> dict[str, str]:
+    """Environment in which every compiler has an empty cache of its own."""
+    for part in ("jax", "numba", "pytensor"):
+        (folder / part).mkdir(parents=True)
+    return {
+        "BENCHMARK_CACHE": str(folder / "jax"),
+        "BAYES_SCALING_CACHE": str(folder / "jax"),
+        "NUMBA_CACHE_DIR": str(folder / "numba"),
+        "PYTENSOR_FLAGS": f"base_compiledir={folder / 'pytensor'}",
+    }
+
+
 def _installed(name: str) -> bool:
     try:
         version(name)
@@ -127,7 +140,8 @@ def bayes_scaling_engine(problem: dict[str, Any], _: str) -> Engine:
     def sample(seed: int) -> tuple[Any, float, int]:
         import pandas as pd
 
-        posterior = bs.fit("chinchilla", pd.DataFrame(table), settings=bs.Settings(seed=seed))
+        settings = bs.Settings(seed=seed)
+        posterior = bs.fit("chinchilla", pd.DataFrame(table), structure=None, settings=settings)
         last["posterior"], tree = posterior, posterior.tree["posterior"]
         seed_sd, misfit = tree["seed_sd"].values, tree["misfit_sd"].values
         noise = (
@@ -317,14 +331,7 @@ def problem_of_study() -> dict[str, Any]:
 def measure(engine: str, method: str, python: str, problem: str, folder: Path, warm: int) -> dict[str, Any]:
     """Cold process with warm calls, then a fresh process with the caches of the first."""
     cache = folder / f"{engine}-{method or 'default'}"
-    for part in ("jax", "numba", "pytensor"):
-        (cache / part).mkdir(parents=True)
-    env = {
-        "BENCHMARK_CACHE": str(cache / "jax"),
-        "BAYES_SCALING_CACHE": str(cache / "jax"),
-        "NUMBA_CACHE_DIR": str(cache / "numba"),
-        "PYTENSOR_FLAGS": f"base_compiledir={cache / 'pytensor'}",
-    }
+    env = caches(cache)
     draws = cache / "draws.npz"
     command = [python, __file__, "--child", engine, "--method", method, problem, str(draws)]
     cold = run_child([*command, "--warm", str(warm)], env, TIME_LIMIT)
@@ -410,6 +417,7 @@ def main() -> None:
     parser.add_argument("--child", choices=ENGINES, help=argparse.SUPPRESS)
     parser.add_argument("--method", default="", help=argparse.SUPPRESS)
     parser.add_argument("--warm", type=int, default=WARM_CALLS, help="warm calls per engine")
+    parser.add_argument("--engines", nargs="*", choices=NAMES, default=NAMES, help="only these")
     parser.add_argument("--peers", action="store_true", help="make the environment of PyMC")
     parser.add_argument("--peer-python", help="interpreter of an environment with PyMC and nutpie")
     parser.add_argument("--json", help="write the record to this file")
@@ -420,6 +428,7 @@ def main() -> None:
     python = options.peer_python or peer_python(options.peers)
     jobs = [("bayes_scaling", "", sys.executable), *(("numpyro", m, sys.executable) for m in NUMPYRO_METHODS)]
     jobs += [("pymc", "", str(python))] if python else []
+    jobs = [job for job in jobs if (job[1] or job[0]) in options.engines]
     with tempfile.TemporaryDirectory() as name:
         folder, problem = Path(name), Path(name) / "problem.json"
         problem.write_text(json.dumps(problem_of_study()))

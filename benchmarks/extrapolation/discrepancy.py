@@ -3,8 +3,8 @@
     BAYES_SCALING_DATA=... python benchmarks/extrapolation/discrepancy.py [--kinds KIND ...] [--resume FOLDER]
 
 Chinchilla with each kind of path (`bayes_scaling.Structure`) and several prior locations of the log of its
-scale. The second table gives each study the location that the *other* studies like best by CRPS, so that no
-study chooses for itself.
+scale. The second table gives each study the location that the *other* studies like best, by CRPS and by log
+score, so that no study chooses for itself.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ SCALES = {
     "exponents": (-5.25, -4.5, -3.75),
     "stationary": (-4.5, -3.75, -3.0),
 }
+#: By which the scale is chosen; times this it is a loss.
+SIGN = {"crps": 1, "log_score": -1}
 
 
 def tested(kind: str, scale: float, resume: Path | None) -> pd.DataFrame:
@@ -43,10 +45,10 @@ def overall(by_study: pd.DataFrame) -> pd.Series:
     return pd.concat([by_study.mean(), pd.Series({"least coverage_0.9": by_study["coverage_0.9"].min()})])
 
 
-def left_out(by_scale: dict[float, pd.DataFrame]) -> pd.DataFrame:
-    """Scores of each study with the scale whose mean CRPS on the other studies is least."""
-    crps = pd.DataFrame({scale: found["crps"] for scale, found in by_scale.items()})
-    chosen = {study: crps.drop(index=study).mean().idxmin() for study in crps.index}
+def left_out(by_scale: dict[float, pd.DataFrame], criterion: str) -> pd.DataFrame:
+    """Scores of each study with the scale that is best, on average, on the other studies."""
+    loss = pd.DataFrame({s: found[criterion] for s, found in by_scale.items()}) * SIGN[criterion]
+    chosen = {study: loss.drop(index=study).mean().idxmin() for study in loss.index}
     return pd.DataFrame({study: by_scale[scale].loc[study] for study, scale in chosen.items()}).T
 
 
@@ -66,7 +68,7 @@ def main() -> None:
             rows[kind, scale] = overall(by_scale[scale])
             found = rows[kind, scale].round(4).to_dict()
             print(f"{kind} {scale}: {found}, {time.perf_counter() - began:.0f} s", flush=True)
-        honest[kind] = overall(left_out(by_scale))
+        honest |= {(kind, name): overall(left_out(by_scale, name)) for name in SIGN}
     with pd.option_context(
         "display.width", 200, "display.max_columns", 20, "display.float_format", "{:.4f}".format
     ):
