@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_scaling.law import nearest
-from bayes_scaling.units import VOCABULARY, Domain, guess_unit, missing, numbers, series
+from bayes_scaling.units import VOCABULARY, Domain, guess_unit, missing, numbers, series, shown
 
 #: Columns that tell measurements of one run id apart without being checkpoints of it.
 INDEX = ("seed", "replicate", "task", "problem", "shots", "metric")
@@ -82,6 +82,11 @@ def _plain(name: str) -> str:
     return name.lower().replace(" ", "_").replace("-", "_") if len(name) > 1 else name
 
 
+def spelt(cell: object) -> str:
+    """A name without what no file can hold: halves of characters (lone surrogates) are spelt out."""
+    return str(cell).strip().encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def labels(column: pd.Series) -> pd.Series:
     """Names as text, missing where the cell is empty; 3 and 3.0 are the same name."""
     cells = column.to_numpy(dtype=object)
@@ -91,7 +96,7 @@ def labels(column: pd.Series) -> pd.Series:
 def _label(cell: object) -> str:
     if isinstance(cell, float | np.floating) and float(cell).is_integer():
         cell = int(cell)
-    return str(cell).strip()
+    return spelt(cell)
 
 
 def listing(cells: Mapping[int, str] | Iterable[tuple[int, str]]) -> str:
@@ -201,7 +206,7 @@ def run_ids(frame: pd.DataFrame, row: np.ndarray, problems: list[str]) -> None:
     groups = list(repeated.groupby(key, dropna=False, sort=False))
     for _, part in groups[:SHOWN]:
         first = part.iloc[0]
-        exact = len(part.drop_duplicates()) == 1
+        exact = len(part.map(repr).drop_duplicates()) == 1  # cells of other columns may be of any kind
         where = " and ".join(f"{c} {first[c]:g}" for c in at if pd.notna(first[c]))
         hint = f"differ in {' or '.join(at)}" if at else "need a column step or tokens"
         hint = f"checkpoints of one run {hint}, repeats with other seeds a column seed, other runs another id"
@@ -304,7 +309,7 @@ def curves(
                 names.append(None)
             else:
                 problems.append(
-                    f"{column}: {cell!r} in row {i + 1}, but other rows hold a list of learning rates"
+                    f"{column}: {shown(cell)} in row {i + 1}, but other rows hold a list of learning rates"
                 )
                 names.append(None)
         del frame[column]

@@ -7,7 +7,12 @@ import errno
 import os
 import secrets
 import shutil
+import time
 from pathlib import Path
+
+_PREFIX, _SUFFIX = ".bayes-scaling-", ".tmp"
+#: Seconds after which a temporary file belongs to a process that was killed, and is removed.
+ABANDONED = 24 * 3600.0
 
 _CAUSES = {
     errno.ENOSPC: "the disk is full",
@@ -45,7 +50,8 @@ def write_whole(path: Path, content: bytes | memoryview, *, replace: bool = True
     path = path.resolve() if replace else path
     if replace and path.exists() and not os.access(path, os.W_OK):  # a rename would not ask
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    temporary = path.with_name(f".bayes-scaling-{secrets.token_hex(4)}.tmp")
+    _sweep(path.parent)
+    temporary = path.with_name(f"{_PREFIX}{secrets.token_hex(4)}{_SUFFIX}")
     try:
         with temporary.open("xb") as file:
             file.write(content)
@@ -60,6 +66,14 @@ def write_whole(path: Path, content: bytes | memoryview, *, replace: bool = True
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left behind; what is younger than a day may still be written."""
+    for old in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+        with contextlib.suppress(OSError):  # someone else was faster, or it is not ours
+            if time.time() - old.stat().st_mtime > ABANDONED:
+                old.unlink()
 
 
 def _link(temporary: Path, path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import xarray as xr
 
 from bayes_scaling._files import cause_of, write_whole
+from bayes_scaling._memory import MemoryRefused, require
 from bayes_scaling._tables import no_such_file
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -55,6 +56,8 @@ def read(path: Path) -> xr.DataTree:
     ------
     StorageError
         If there is no such file, or it is not a NetCDF-4 file, or not all of one.
+    MemoryRefused
+        If its arrays, as it declares them, are more than there is memory for.
     """
     if not path.exists():
         raise StorageError(no_such_file(path))
@@ -72,15 +75,28 @@ def read(path: Path) -> xr.DataTree:
         why = " but of the older NetCDF-3 format" if head.startswith(b"CDF") else ""
         raise StorageError(f"{str(path)!r} is not a NetCDF-4 file{why}; {expected}")
     try:
+        require({"arrays": _declared(path)}, f"reading {str(path)!r}", "read it where there is more")
         with xr.open_datatree(path, engine="h5netcdf", decode_times=False, decode_timedelta=False) as tree:
             return tree.load()
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except MemoryRefused:
+        raise
+    except Exception as error:  # a damaged file can fail anywhere in the libraries that read it
         if "truncated" in str(error):
             size = path.stat().st_size
             text = f"is truncated: its {size} bytes are not the whole file; copy it again or save it anew"
         else:
             text = f"is damaged: {first_line(error)}"
         raise StorageError(f"{str(path)!r} {text}") from error
+
+
+def _declared(path: Path) -> float:
+    """Bytes of all arrays of a file, which may be compressed, or not written at all."""
+    import h5py
+
+    sizes: list[float] = []
+    with h5py.File(path) as file:
+        file.visititems(lambda _, node: sizes.append(float(node.nbytes)) if hasattr(node, "nbytes") else None)
+    return sum(sizes)
 
 
 def first_line(error: Exception) -> str:

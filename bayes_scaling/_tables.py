@@ -12,8 +12,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayes_scaling._checks import listing
+from bayes_scaling._checks import listing, spelt
+from bayes_scaling._memory import require
 from bayes_scaling.units import RunsError
+
+#: Memory that reading takes over the size of the file; a million rows: 13 (.csv), 9 (.jsonl), 15 (.parquet).
+CELLS = 15.0
 
 _MAGIC = {
     b"PK": "a zip archive or an Excel workbook",
@@ -30,9 +34,11 @@ def load(table: pd.DataFrame | str | os.PathLike) -> tuple[pd.DataFrame, str]:
     ------
     RunsError
         If there is no such file, or it is empty, or it is not a table.
+    MemoryRefused
+        If it is larger than there is memory for.
     """
     if isinstance(table, pd.DataFrame):
-        frame, source = table.set_axis([str(c).strip() for c in table.columns], axis=1), "DataFrame"
+        frame, source = table.set_axis([spelt(c) for c in table.columns], axis=1), "DataFrame"
     elif isinstance(table, str | os.PathLike):
         path, source = Path(table).expanduser(), os.fspath(table)
         frame = _read(path)
@@ -64,6 +70,8 @@ def _read(path: Path) -> pd.DataFrame:
     if reader is None:
         raise RunsError(f"{str(path)!r} has no known ending; expected one of {', '.join(_READERS)}")
     try:
+        size = path.stat().st_size
+        require({"cells": CELLS * size}, f"reading {str(path)!r}", "read a part of it")
         data = path.read_bytes()
     except OSError as error:
         raise RunsError(f"{str(path)!r} cannot be read: {error.strerror}") from None
@@ -92,9 +100,11 @@ def _delimited(separator: str) -> Callable[[Path, bytes], pd.DataFrame]:
     def read(path: Path, data: bytes) -> pd.DataFrame:
         try:
             lines = csv.reader(io.StringIO(_text(path, data), newline=""), delimiter=separator, strict=True)
-            header, *rows = [[cell.strip() for cell in line] for line in lines if line]
+            header, *rows = [[cell.strip() for cell in line] for line in lines if line] or [[]]
         except csv.Error as error:
             raise RunsError(f"{str(path)!r} is not a table: {error}") from None
+        if not header:
+            raise RunsError(f"{str(path)!r} is empty")
         if len(header) == 1:
             for other, name in (
                 (";", "semicolons"),
@@ -129,16 +139,16 @@ def _json(path: Path, data: bytes) -> pd.DataFrame:
                 if line.strip():
                     # NaN and Infinity stay text, so that they are reported and not taken for empty cells.
                     rows.append(json.loads(line, parse_constant=str))
-    except json.JSONDecodeError as error:
-        where = f"line {len(rows) + 1}"
-        raise RunsError(f"{str(path)!r} is not a table: {where} is not JSON ({error.msg})") from None
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, lists without end
+        where, why = f"line {len(rows) + 1}", getattr(error, "msg", error)
+        raise RunsError(f"{str(path)!r} is not a table: {where} is not JSON ({why})") from None
     for i, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise RunsError(
                 f"{str(path)!r} is not a table: line {i} is not an object of column names and values"
             )
     names = dict.fromkeys(name for row in rows for name in row)  # type: ignore[attr-defined]
-    columns = {str(n).strip(): pd.Series([row.get(n) for row in rows], dtype=object) for n in names}  # type: ignore
+    columns = {spelt(n): pd.Series([row.get(n) for row in rows], dtype=object) for n in names}  # type: ignore
     return pd.DataFrame(columns)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -131,8 +130,8 @@ def stored_cell(resume: Any, *arguments: Any) -> Cell:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             return Cell(*(saved[n] if saved[n].ndim else saved[n].item() for n in names))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        pass  # not there, or half of a file that someone else wrote
+    except Exception:  # not there, or damaged in one of the many ways in which archives are: computed anew
+        pass
     cell = cell_of(*arguments)
     content = io.BytesIO()
     np.savez_compressed(content, **{n: getattr(cell, n) for n in names})

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from bayes_scaling.average import Average, AverageError
 from bayes_scaling.backtest import AVERAGE, QUICK, Backtest, BacktestError, backtest
@@ -221,26 +222,27 @@ def _loo(
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Pointwise leave-one-run-out log densities, and the largest Pareto k of each law."""
     points, worst = {}, {}
-    for one in asked:
-        posterior = fit(
-            one.law,
-            runs,
-            inputs=one.inputs or None,
-            response=one.response,
-            structure=structure,
-            settings=settings,
-        )
-        points[one.name], k = leave_one_out(posterior)
-        worst[one.name] = float(k.max())
+    found: Any = Parallel()(delayed(_left_out)(runs, one, structure, settings) for one in asked)
+    for one, (scores, k, problems) in zip(asked, found, strict=True):
+        points[one.name], worst[one.name] = scores, float(k.max())
         bad = int((k > MOST_PARETO_K).sum())
         if bad:
             notes.append(
                 f"loo of {one.name}: Pareto k above {MOST_PARETO_K} for {bad} of {len(k)} runs "
                 f"(largest {k.max():.2f}): those runs decide the fit, and their scores are not reliable"
             )
-        if not posterior.diagnostics.passed:
-            notes.append(f"loo of {one.name}: {'; '.join(posterior.diagnostics.problems)}")
+        if problems:
+            notes.append(f"loo of {one.name}: {'; '.join(problems)}")
     return points, worst
+
+
+def _left_out(
+    runs: Runs, one: Candidate, structure: Structure | None, settings: Settings | None
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Leave-one-run-out scores of one law, their Pareto k, and what its diagnostics say."""
+    feeds = {"inputs": one.inputs or None, "response": one.response}
+    posterior = fit(one.law, runs, structure=structure, settings=settings, **feeds)
+    return (*leave_one_out(posterior), posterior.diagnostics.problems)
 
 
 def leave_one_out(posterior: Posterior) -> tuple[np.ndarray, np.ndarray]:
@@ -268,15 +270,20 @@ def _families(
     if len(runs.families) < 3:
         raise RunsError(f"leaving a family out needs three or more; the table has {len(runs.families)}")
     family = runs.table["family"].to_numpy(object)
-    points: dict[str, list[float]] = {one.name: [] for one in asked}
     pad = (len(runs), len(runs.families))
-    for name in runs.families:
-        hidden = np.flatnonzero(family == name)
-        split = Split(np.nan, np.nan, np.flatnonzero(family != name), hidden)
-        for one in asked:
-            cell = cell_of(runs, one, split, structure, settings, pad)
-            points[one.name].append(float(cell.log_density.mean()))
-    return {name: np.array(values) for name, values in points.items()}
+    splits = [
+        Split(np.nan, np.nan, np.flatnonzero(family != name), np.flatnonzero(family == name))
+        for name in runs.families
+    ]
+    jobs = [(one, split) for one in asked for split in splits]
+    found: Any = Parallel()(delayed(_density)(runs, *job, structure, settings, pad) for job in jobs)
+    each = np.array(found).reshape(len(asked), len(splits))
+    return {one.name: mine for one, mine in zip(asked, each, strict=True)}
+
+
+def _density(*cell: Any) -> float:
+    """Mean log density of the hidden rows of one cell (arguments of `cell_of`)."""
+    return float(cell_of(*cell).log_density.mean())
 
 
 def _largest(

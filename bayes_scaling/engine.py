@@ -6,6 +6,7 @@ Gaussian fit (whiten.py).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpyro.infer.hmc import hmc
 from numpyro.infer.hmc_util import euclidean_kinetic_energy
 
@@ -28,6 +30,9 @@ CHUNK = 100
 HELD = 25.0
 #: Other modes within this many nats of the best one start chains too.
 NEARLY_AS_GOOD = 6.0
+
+#: Held while a model is traced: NumPyro's handlers are on one stack for all threads.
+TRACING = threading.RLock()
 
 #: What a program emits at every draw, besides the latents.
 STATISTICS = ("diverging", "n_steps", "acceptance_rate", "energy", "step_size", "lp")
@@ -43,14 +48,14 @@ class Settings:
         Draws are per chain, after warm-up.
     most_draws : int
         While the smallest effective sample size is below 400 or R-hat above 1.01, the chains go on, by
-        ``draws`` at a time, up to this many draws each.
+        ``draws`` at a time, up to this many draws each, or as many as there is memory for.
     seed : int
     target_accept : float
         Mean acceptance that the step size is adapted to.
     max_tree_depth : int
     precision : {"float64", "float32"}
     chain_method : {"auto", "threads", "vmap"}
-        ``"auto"``: threads on a CPU, vmap elsewhere.
+        ``"auto"``: threads on a CPU, vmap elsewhere. Several JAX devices share the chains either way.
     """
 
     chains: int = 4
@@ -69,6 +74,8 @@ class Program(NamedTuple):
 
     start: Callable[..., Any]  # (data, key) -> white, states of all chains
     advance: Callable[..., Any]  # (data, whitening, state) -> state, (latents, statistics, whitened)
+    latents: int = 0
+    working: float = 0.0  # bytes that a call takes, at most
 
 
 def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
@@ -128,19 +135,80 @@ def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
     return Program(start, advance)
 
 
+def compiled(
+    shape: Shape,
+    settings: Settings,
+    signature: tuple[Any, ...],
+    vmapped: bool,
+    devices: tuple[jax.Device, ...] = (),
+    data_sets: int = 0,
+) -> Program:
+    """Compile for data of one signature, both functions at the same time.
+
+    With several devices, ``advance`` takes and gives the states of all chains, equally many on each device.
+    With a number of data sets, both functions are vmapped over as many of them.
+    """
+    with TRACING:
+        return _compiled(shape, settings, signature, vmapped, devices, data_sets)
+
+
 @lru_cache(maxsize=256)
-def compiled(shape: Shape, settings: Settings, signature: tuple[Any, ...], vmapped: bool) -> Program:
-    """Compile for data of one signature, both functions at the same time."""
+def _compiled(
+    shape: Shape,
+    settings: Settings,
+    signature: tuple[Any, ...],
+    vmapped: bool,
+    devices: tuple[jax.Device, ...],
+    data_sets: int,
+) -> Program:
     leaves, tree = signature
     data = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(size, kind) for size, kind in leaves])
-    plain = build(shape, settings, sizes_of(shape, data))
+    sizes = sizes_of(shape, data)
+    plain = build(shape, settings, sizes)
     key = jax.eval_shape(lambda: jax.random.key(0))
-    white, states = jax.eval_shape(plain.start, data, key)
-    one = states if vmapped else jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), states)
+    start = plain.start
     advance = jax.vmap(plain.advance, in_axes=(None, None, 0)) if vmapped else plain.advance
-    lowered = (jax.jit(plain.start).lower(data, key), jax.jit(advance).lower(data, white, one))
+    if data_sets:
+        start, advance = jax.vmap(start), jax.vmap(advance)
+        data, key = jax.tree.map(lambda x: jax.ShapeDtypeStruct((data_sets, *x.shape), x.dtype), (data, key))
+    white, states = jax.eval_shape(start, data, key)
+    places = None
+    if devices:
+        run, places = shared_out(advance, vmapped, devices)
+    else:
+        run = jax.jit(advance)
+        if not vmapped:
+            states = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), states)
+    lowered = (jax.jit(start).lower(data, key), run.lower(data, white, states))
     with ThreadPoolExecutor(2) as pool:
-        return Program(*pool.map(lambda program: program.compile(), lowered))
+        start, advance = pool.map(lambda program: program.compile(), lowered)
+    found = Program(start, advance, flat_size(sizes), max(map(_working, (start, advance))))
+    if places is None:
+        return found
+    # what lies elsewhere is moved; states are in their place from the second call on
+    return found._replace(advance=lambda *arguments: advance(*jax.device_put(arguments, places)))
+
+
+def shared_out(
+    advance: Callable[..., Any], vmapped: bool, devices: tuple[jax.Device, ...]
+) -> tuple[Any, tuple[NamedSharding, ...]]:
+    """All chains in one program in which no device waits for another, and where its arguments lie."""
+    mesh = Mesh(np.array(devices), ("chain",))
+    whole, share = PartitionSpec(), PartitionSpec("chain")
+    specs = (whole, whole, share)
+
+    def own(data: Data, white: Whitening, states: Any) -> Any:
+        return advance(data, white, states) if vmapped else jax.lax.map(partial(advance, data, white), states)
+
+    run = jax.shard_map(own, mesh=mesh, in_specs=specs, out_specs=share, check_vma=False)
+    places = tuple(NamedSharding(mesh, spec) for spec in specs)
+    return jax.jit(run, in_shardings=places), places
+
+
+def _working(program: Any) -> float:
+    """Bytes that a call of a compiled program takes."""
+    known = program.memory_analysis()
+    return float(known.temp_size_in_bytes + known.output_size_in_bytes) if known else 0.0
 
 
 def signature(data: Data) -> tuple[Any, ...]:

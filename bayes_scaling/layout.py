@@ -12,10 +12,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from bayes_scaling._memory import require
 from bayes_scaling.law import POOL_SCALE, Z90, Law, LawError, Link, Noise, Parameter, Pool, Response
 from bayes_scaling.measurements import Measurements, measurements
 from bayes_scaling.observe import link_numpy, slope_numpy
-from bayes_scaling.runs import Runs
+from bayes_scaling.runs import Runs, RunsError
 from bayes_scaling.structure import Landmarks, Structure, features, landmarks
 from bayes_scaling.supports import Support
 
@@ -294,7 +295,12 @@ def _on_link_scale(law: Law, measured: Measurements) -> tuple[np.ndarray, np.nda
     noise, y = law.predicts, measured.response
     if noise.noise != "student":
         return y, measured.error, 0.0, 1.0, 0.0
-    g, error = link_numpy(noise.link, y), measured.error / np.abs(slope_numpy(noise.link, y))
+    with np.errstate(over="ignore"):
+        g, error = link_numpy(noise.link, y), measured.error / np.abs(slope_numpy(noise.link, y))
+    if not np.isfinite(error).all():
+        raise RunsError(
+            f"{noise.name}: standard errors of up to {measured.error.max():g} for values of {y.min():g}"
+        )
     reference = {"identity": noise.reference, "log": float(np.log(noise.reference))}.get(noise.link, 0.0)
     if noise.centre == "none":
         return g, error, 0.0, 1.0, reference
@@ -334,7 +340,8 @@ def _centring(measured: Measurements, families: int) -> np.ndarray:
 def _base(law: Law, measured: Measurements) -> float:
     """Log of the part of a positive response that no discrepancy moves; minus infinity if there is none."""
     positive = law.predicts.link == "log" and law.predicts.noise == "student"
-    return float(np.log(UNMOVED * measured.response.min())) if positive else -np.inf
+    least = np.finfo(float).tiny  # half of a smaller number may be zero
+    return float(np.log(max(UNMOVED * measured.response.min(), least))) if positive else -np.inf
 
 
 def robust_weights(x: np.ndarray, phi: np.ndarray, target: np.ndarray, family: np.ndarray) -> np.ndarray:
@@ -345,6 +352,12 @@ def robust_weights(x: np.ndarray, phi: np.ndarray, target: np.ndarray, family: n
     """
     q = x.shape[1]
     squares = [x[:, i] * x[:, j] for i in range(q) for j in range(i, q)]
+    columns = len(np.unique(family)) + q + len(squares) + phi.shape[1]
+    require(
+        {"design": 24.0 * len(x) * columns},
+        f"the search for outliers among {len(x)} rows, with {columns} columns,",
+        "fit fewer rows or families, or say structure=None",
+    )
     design = np.column_stack([*(family == f for f in np.unique(family)), x, *squares, phi]).astype(float)
     design /= np.maximum(np.abs(design).max(axis=0), 1e-12)
     weight = np.ones(len(target))

@@ -93,6 +93,11 @@ def measurements(
     predicts = law.predicts
     for name in scalars:
         check.in_domain(source[name], values[name], "positive", row, problems)
+        known = values[name][(values[name] > 0) & (values[name] < np.inf)]
+        if known.size and np.ptp(np.log10(known)) > 300:
+            problems.append(
+                f"{source[name]}: {known.min():g} and {known.max():g} in one column; check the units"
+            )
     y = values[predicts.name]
     if predicts.noise == "beta_binomial":
         check.counts(

@@ -201,10 +201,17 @@ def _hash(table: pd.DataFrame, units: Mapping[str, str], schedules: Mapping[str,
             digest.update((table[name].to_numpy() + 0.0).astype("<f8").tobytes())
         else:
             cells = table[name].to_numpy(dtype=object)
-            digest.update(repr([None if missing(c) else str(c) for c in cells]).encode())
+            digest.update(repr([None if missing(c) else _text(c) for c in cells]).encode())
     for name in sorted(schedules):
         digest.update(repr((name, len(schedules[name]))).encode() + schedules[name].astype("<f8").tobytes())
     return digest.hexdigest()
+
+
+def _text(cell: object) -> str:
+    try:
+        return str(cell)
+    except ValueError:  # a whole number of more digits than Python writes out
+        return hex(cell)  # type: ignore[arg-type]
 
 
 _RUN = ("family", "run", "seed", "replicate")

@@ -1,7 +1,8 @@
 """Draws from the posterior, chain by chain.
 
 On a CPU every chain is a call of the same compiled program from its own thread, on an accelerator the chains
-are vmapped. Chains advance in chunks, so that progress can be shown and Ctrl-C keeps what is there.
+are vmapped; several devices share them. Chains advance in chunks, so that progress can be shown and Ctrl-C
+keeps what is there.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ import jax.numpy as jnp
 import numpy as np
 import platformdirs
 
+from bayes_scaling._memory import available, require
 from bayes_scaling.diagnostics import mixing
 from bayes_scaling.engine import CHUNK, STATISTICS, Program, Settings, compiled, signature
 from bayes_scaling.layout import Data, Shape
 from bayes_scaling.whiten import Whitening, learnt_turn
 
 MOST_RESTARTS = 3
+
+#: Arrays of the size of the draws that there are at once, where they are judged and named.
+COPIES = 5
 
 Progress = Callable[[int, int, int], None]
 
@@ -67,36 +72,55 @@ def sample(
     ------
     KeyboardInterrupt
         If interrupted before any chain has finished its warm-up.
+    MemoryRefused
+        If there is no memory for it.
     """
     settings = settings or Settings()
     use_cache()
+    tally, cores = Tally(settings, progress), os.cpu_count() or 1
+    return drawn(shape, data, settings, tally, cores, _devices(settings.chains))
+
+
+def drawn(
+    shape: Shape,
+    data: Data,
+    settings: Settings,
+    tally: Tally,
+    threads: int,
+    devices: tuple[jax.Device, ...] = (),
+) -> Draws:
+    """What `sample` does, on at most that many threads; with 0, in the caller's."""
     began = time.perf_counter()
-    vmapped = _use_vmap(settings)
+    vmapped = use_vmap(settings)
+    together = vmapped or bool(devices)
     with jax.enable_x64(settings.precision == "float64"):
         data = jax.tree.map(jnp.asarray, cast(data, settings.precision))
-        fixed = replace(settings, draws=0, most_draws=0, seed=0, chain_method="auto")
-        program = compiled(shape, fixed, signature(data), vmapped)
-        job = _Job(program, data, settings, _Tally(settings, progress), vmapped)
+        program = compiled(shape, fixed(settings), signature(data), vmapped, devices)
+        settings = affordable(program, shape, data, settings, 1 if together else max(threads, 1))
+        job = _Job(program, data, settings, tally, together, threads)
         white, states = program.start(data, jax.random.key(settings.seed))
         each = [states]
-        if not vmapped:
+        if not together:
             each = [jax.tree.map(lambda x, c=c: x[c], states) for c in range(settings.chains)]
-        parts = [_Part(white, state, 0, [], [], 0) for state in each]
+        parts = [Part(white, state, 0, [], [], 0) for state in each]
         parts = _turned(job, parts)
     draws = 0
     while True:
         draws += settings.draws
         parts = _advance(job, parts, draws)
-        result = _joined(parts, draws, time.perf_counter() - began, job.tally.stop.is_set())
-        dead = result.latents.shape[1] < draws  # to the last restart
-        if result.interrupted or dead or draws + settings.draws > settings.most_draws:
-            return result
+        result = joined(parts, draws, time.perf_counter() - began, tally.stop.is_set())
         try:
-            if enough(result.latents):
+            if result.interrupted or over(result, draws, settings):
                 return result
         except KeyboardInterrupt:
             return replace(result, interrupted=True)
-        job.tally.extend()
+        tally.extend()
+
+
+def over(result: Draws, draws: int, settings: Settings) -> bool:
+    """Whether no more draws follow: dead to the last restart, as many as may be taken, or enough."""
+    dead = result.latents.shape[1] < draws
+    return dead or draws + settings.draws > settings.most_draws or enough(result.latents)
 
 
 def enough(latents: np.ndarray) -> bool:
@@ -126,23 +150,61 @@ def use_cache() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def _use_vmap(settings: Settings) -> bool:
+def fixed(settings: Settings) -> Settings:
+    """Settings without those on which no compiled program depends."""
+    return replace(settings, draws=0, most_draws=0, seed=0, chain_method="auto")
+
+
+def use_vmap(settings: Settings) -> bool:
+    """Whether chains are vmapped: by itself on everything but a CPU."""
     if settings.chain_method == "auto":
         return jax.default_backend() != "cpu"
     return settings.chain_method == "vmap"
 
 
-class _Tally:
+def affordable(program: Program, shape: Shape, data: Data, settings: Settings, calls: int) -> Settings:
+    """Settings whose ``most_draws`` there is memory for; refused if there is none even for ``draws``.
+
+    ``calls`` of the program run at the same time.
+    """
+    on_host = jax.default_backend() == "cpu"  # an accelerator has memory of its own, and refuses by itself
+    working = min(calls, settings.chains) * program.working if on_host else 0.0
+    each = 8.0 * COPIES * settings.chains * (program.latents + shape.families * len(shape.names))
+    require(
+        {"draws": each * settings.draws, "the sampler at work": working},
+        f"a fit of {len(data.valid)} rows and {shape.families} families, {settings.chains} chains of "
+        f"{settings.draws} draws of {program.latents} numbers,",
+        "ask for fewer draws or chains, or fit fewer rows or families",
+    )
+    room = (available() - working) / each
+    if settings.most_draws <= room:
+        return settings
+    return replace(settings, most_draws=max(settings.draws, int(room)))
+
+
+def _devices(chains: int) -> tuple[jax.Device, ...]:
+    """Devices of this process that share the chains equally; none if there is one, or one was chosen."""
+    if jax.config.jax_default_device is not None:
+        return ()
+    found = jax.local_devices()
+    count = max(n for n in range(1, len(found) + 1) if chains % n == 0)
+    return tuple(found[:count]) if count > 1 else ()
+
+
+class Tally:
     """Iterations done by all chains, and whether the user wants to stop."""
 
-    def __init__(self, settings: Settings, progress: Progress | None) -> None:
+    def __init__(
+        self, settings: Settings, progress: Progress | None = None, stop: threading.Event | None = None
+    ) -> None:
         self.more = settings.draws * settings.chains
         self.total = settings.warmup * settings.chains + self.more
         self.done = self.divergences = 0
-        self.stop = threading.Event()
+        self.stop = stop or threading.Event()
         self._progress, self._lock = progress, threading.Lock()
 
     def add(self, iterations: int, divergences: int) -> None:
+        """Count iterations of any chain and tell the user."""
         with self._lock:
             self.done, self.divergences = self.done + iterations, self.divergences + divergences
             if self._progress:
@@ -152,6 +214,7 @@ class _Tally:
                     self.stop.set()
 
     def extend(self) -> None:
+        """Take more draws than was planned."""
         self.total += self.more
 
 
@@ -159,12 +222,13 @@ class _Job(NamedTuple):
     program: Program
     data: Data
     settings: Settings
-    tally: _Tally
-    vmapped: bool
+    tally: Tally
+    together: bool  # all chains in one call
+    threads: int
 
 
-class _Part(NamedTuple):
-    """One chain, or all chains of a vmapped program: where it stands and what it has brought."""
+class Part(NamedTuple):
+    """One chain, or all chains that advance together: where it stands and what it has brought."""
 
     white: Whitening
     state: Any
@@ -174,7 +238,7 @@ class _Part(NamedTuple):
     restarts: int
 
 
-def _turned(job: _Job, parts: list[_Part]) -> list[_Part]:
+def _turned(job: _Job, parts: list[Part]) -> list[Part]:
     """A first warm-up of all chains together: its draws turn the coordinates, then every chain starts afresh.
 
     The Gaussian fit is too narrow along curved ridges; pooled draws of all chains show how long they are.
@@ -198,27 +262,33 @@ def _turned(job: _Job, parts: list[_Part]) -> list[_Part]:
     states = _in_threads(job, work, len(parts))
     if job.tally.stop.is_set():
         return parts
-    pooled = np.concatenate([np.concatenate(chunks[len(chunks) // 2 :]) for chunks in explored])
-    pooled = pooled[np.isfinite(pooled).all(axis=1)]
-    if len(pooled) < 2 * pooled.shape[1]:
+    turn = turn_of(np.concatenate([np.concatenate(chunks[len(chunks) // 2 :]) for chunks in explored]))
+    if turn is None:
         return parts
-    turn = learnt_turn(pooled)
     with jax.enable_x64(job.settings.precision == "float64"):
         turned = white._replace(turn=jnp.asarray(turn, white.turn.dtype))
         back = jnp.asarray(np.linalg.inv(turn), white.turn.dtype)
         return [
-            part._replace(
-                white=turned,
-                state=part.state._replace(
-                    z=state.z @ back,
-                    z_grad=state.z_grad @ turned.turn,
-                    potential_energy=state.potential_energy,
-                    energy=state.energy,
-                    rng_key=state.rng_key,
-                ),
-            )
+            part._replace(white=turned, state=afresh(part.state, state, turned.turn, back))
             for part, state in zip(parts, states, strict=True)
         ]
+
+
+def turn_of(explored: np.ndarray) -> np.ndarray | None:
+    """The turn (d, d) that whitened draws (n, d) teach; None if too few of them are finite."""
+    explored = explored[np.isfinite(explored).all(axis=1)]
+    return learnt_turn(explored) if len(explored) >= 2 * explored.shape[1] else None
+
+
+def afresh(first: Any, state: Any, turn: Any, back: Any) -> Any:
+    """Where a state stands, in turned coordinates, with nothing adapted yet (as in the first state)."""
+    return first._replace(
+        z=state.z @ back,
+        z_grad=state.z_grad @ turn,
+        potential_energy=state.potential_energy,
+        energy=state.energy,
+        rng_key=state.rng_key,
+    )
 
 
 def _in_threads(job: _Job, work: Callable[[int], Any], count: int) -> list[Any]:
@@ -226,7 +296,9 @@ def _in_threads(job: _Job, work: Callable[[int], Any], count: int) -> list[Any]:
 
     The compiled program releases Python's lock while it runs, so threads use as many cores as there are.
     """
-    with ThreadPoolExecutor(min(count, os.cpu_count() or 1)) as pool:
+    if not job.threads:
+        return [work(c) for c in range(count)]
+    with ThreadPoolExecutor(min(count, job.threads)) as pool:
         futures = [pool.submit(work, c) for c in range(count)]
         try:
             return [future.result() for future in futures]
@@ -235,7 +307,7 @@ def _in_threads(job: _Job, work: Callable[[int], Any], count: int) -> list[Any]:
             return [future.result() for future in futures]
 
 
-def _joined(parts: list[_Part], draws: int, seconds: float, stopped: bool) -> Draws:
+def joined(parts: list[Part], draws: int, seconds: float, stopped: bool) -> Draws:
     """Chains side by side and equally long; with few cores a stop leaves some without draws."""
     restarted, chains = sum(part.restarts > 0 for part in parts), len(parts)
     parts = [part for part in parts if part.latents]
@@ -261,26 +333,26 @@ def _joined(parts: list[_Part], draws: int, seconds: float, stopped: bool) -> Dr
     )
 
 
-def _advance(job: _Job, parts: list[_Part], draws: int) -> list[_Part]:
+def _advance(job: _Job, parts: list[Part], draws: int) -> list[Part]:
     """Bring every part to that many draws; a dead start is tried again from elsewhere."""
 
-    def work(c: int) -> _Part:
+    def work(c: int) -> Part:
         with jax.enable_x64(job.settings.precision == "float64"):
             part = _run(job, parts[c], draws)
             for attempt in range(1, MOST_RESTARTS + 1):
-                if parts[c].iteration or not part.latents or _alive(part):
+                if parts[c].iteration or not part.latents or alive(part):
                     break
                 key = jax.random.fold_in(jax.random.key(job.settings.seed), attempt)
                 white, states = job.program.start(job.data, key)
-                if not job.vmapped:
+                if not job.together:
                     states = jax.tree.map(lambda x: x[c], states)
-                part = _run(job, _Part(white, states, 0, [], [], attempt), draws)
+                part = _run(job, Part(white, states, 0, [], [], attempt), draws)
             return part
 
     return _in_threads(job, work, len(parts))
 
 
-def _run(job: _Job, part: _Part, draws: int) -> _Part:
+def _run(job: _Job, part: Part, draws: int) -> Part:
     """Advance in chunks to the last draw, to the user's wish to stop, or to the sign of a dead start."""
     warmup, last = job.settings.warmup, job.settings.warmup + draws
     while part.iteration < last and not job.tally.stop.is_set():
@@ -296,12 +368,12 @@ def _run(job: _Job, part: _Part, draws: int) -> _Part:
             state=state, iteration=part.iteration + CHUNK, latents=latents, statistics=statistics
         )
         job.tally.add(CHUNK * len(z), int(out[0][:, kept].sum()))
-        if len(latents) == 1 and not _alive(part):
+        if len(latents) == 1 and not alive(part):
             break
     return part
 
 
-def _alive(part: _Part) -> bool:
+def alive(part: Part) -> bool:
     """Whether all chains move: finite, not stuck at one point, and with a step size that has not vanished."""
     z, step = part.latents[-1], part.statistics[-1][STATISTICS.index("step_size")]
     moving = np.ptp(z, axis=1).max(axis=-1) > 0

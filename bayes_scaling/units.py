@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -156,9 +157,10 @@ def number(text: str) -> float:
     if match:
         mantissa, suffix = match.groups()
         # Decimal, so that "2.3M" is the same float as 2.3e6.
-        value = float(Decimal(mantissa.replace("_", "")).scaleb(_SUFFIX[suffix.lower()]))
-        if math.isfinite(value):
-            return value
+        with contextlib.suppress(ArithmeticError):  # an exponent of a dozen digits
+            value = float(Decimal(mantissa.replace("_", "")).scaleb(_SUFFIX[suffix.lower()]))
+            if math.isfinite(value):
+                return value
     raise RunsError(
         f"{text!r} is not a number; expected a form such as 70B, 1.4T, 125M, 20k, 3e23 or 1_000 "
         "(k, M, B, T are thousand, million, billion, trillion; no thousands commas)"
@@ -191,7 +193,7 @@ def numbers(column: pd.Series) -> tuple[np.ndarray, dict[int, str]]:
         try:
             values[i] = _cell(cell)
         except (TypeError, ValueError, OverflowError):
-            bad[i] = _brief(repr(cell.strip() if isinstance(cell, str) else cell))
+            bad[i] = shown(cell.strip() if isinstance(cell, str) else cell)
     return values, bad
 
 
@@ -203,6 +205,14 @@ def _cell(cell: object) -> float:
     except ValueError:
         return number(cell)
     return value if math.isfinite(value) else number(cell)
+
+
+def shown(value: object) -> str:
+    """How a value looks, in a length that fits a message."""
+    try:
+        return _brief(repr(value))
+    except ValueError:  # Python writes out no more than 4300 digits
+        return "a number of thousands of digits"
 
 
 def _brief(text: str, limit: int = 40) -> str:
@@ -262,6 +272,7 @@ def guess_unit(column: str, low: float, high: float) -> str:
     candidates = {f"{name} {quantity.unit}": factor for name, factor in MULTIPLIERS.items()}
     if quantity.unit == "FLOP":
         candidates = {"PF-day": UNITS["PF-day"][1]}
+    low, high = float(low), float(high)  # NumPy's own numbers warn where they overflow
     floor, ceiling = quantity.plausible
     fits = {unit: f for unit, f in candidates.items() if floor <= low * f and high * f <= ceiling}
     middle = math.sqrt(low) * math.sqrt(high)
@@ -351,10 +362,15 @@ def derive(
         return
     name = lacking[0]
     first, second = (frame[other].to_numpy() for other in trio if other != name)
-    if name != "compute":
-        values = second / (6 * first)
-    elif rule is None:
-        values = 6 * first * second
+    if name != "compute" or rule is None:
+        with np.errstate(over="ignore", divide="ignore", under="ignore"):
+            values = 6 * first * second if name == "compute" else second / (6 * first)
+        beyond = np.count_nonzero(np.isfinite(first) & np.isfinite(second) & ~np.isfinite(values))
+        if beyond:
+            problems.append(
+                f"{name} by C = 6 N D is beyond what a number can hold in {beyond} rows: check the units"
+            )
+            return
     else:
         values = np.asarray(rule(first, second), dtype=np.float64)
         known = np.isfinite(first * second)

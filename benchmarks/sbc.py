@@ -1,12 +1,13 @@
 """Simulation-based calibration: truths of the prior, ranked among posterior draws of data made from them.
 
-    python benchmarks/sbc.py [LAW ...] [--replications 100] [--bare] [--resume FOLDER]
+    python benchmarks/sbc.py [LAW ...] [--replications 100] [--bare] [--resume FOLDER] [--jobs 4]
 
 If model and sampler are right, the rank of a truth among its posterior draws is uniform (Talts et al. 2018,
 arXiv:1804.06788). For every parameter of a family, the noise and the scale of the discrepancy this prints
 whether the empirical distribution of the ranks stays in its simultaneous 95 % band, and its largest distance
 from uniform. Each law is simulated on runs of two families, spread over the typical ranges of its inputs.
-``--resume`` keeps finished replications, as JSON lines.
+``--resume`` keeps finished replications, as JSON lines. Blocks of 20 replications go through joblib:
+``--jobs``, or ``joblib.parallel_config`` around `main`.
 """
 
 from __future__ import annotations
@@ -14,26 +15,30 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from scipy.stats import qmc
 
 import bayes_scaling as bs
 from bayes_scaling import scores
+from bayes_scaling.batch import sample_each
 from bayes_scaling.diagnostics import diagnose
 from bayes_scaling.engine import Settings
 from bayes_scaling.evaluate import evaluate, prior_latents
 from bayes_scaling.law import Law
 from bayes_scaling.law import mean as mean_of
-from bayes_scaling.layout import Prepared, prepare
-from bayes_scaling.sample import sample
+from bayes_scaling.layout import Data, Prepared, prepare
+from bayes_scaling.sample import Draws
 
 LAWS = ("chinchilla", "gadre_overtraining", "kaplan_nd", "power_law_offset", "saturating_m4",
         "smoothly_broken_power_law", "error_vs_loss_exp", "coverage_exp_power")  # fmt: skip
 ROWS, TRIALS = 15, 500
 SETTINGS = Settings(chains=2, warmup=300, draws=500, most_draws=1500)
+BLOCK = 20  # replications that are fitted together, and kept when they are finished
 #: Posterior draws among which a truth is ranked; thinned, because ranks of correlated draws are not uniform.
 RANKED = 99
 NOISE = ("log total scatter", "logit seed share", "seed slope", "log tail")
@@ -60,12 +65,17 @@ def design(law: Law, structure: bs.Structure | None) -> Prepared:
     return prepare(law, bs.read_runs(table), structure=structure)
 
 
-def ranks(prepared: Prepared, truth: dict[str, np.ndarray], response: np.ndarray) -> dict[str, float]:
+def block(prepared: Prepared, truths: list[dict[str, np.ndarray]], first: int) -> list[dict[str, float]]:
+    """Fit the data that were replicated from some truths, all at once; ``first`` numbers the replications."""
+    names = ("response", "target") if prepared.law.predicts.noise == "student" else ("response",)
+    made = [prepared.data._replace(**dict.fromkeys(names, truth["replicated"])) for truth in truths]
+    drawn = sample_each(prepared.shape, made, SETTINGS, seeds=range(first, first + len(made)))
+    found = {k: ranks(prepared, made[k], truths[k], draws) for k, draws in drawn}
+    return [found[k] for k in range(len(made))]
+
+
+def ranks(prepared: Prepared, data: Data, truth: dict[str, np.ndarray], drawn: Draws) -> dict[str, float]:
     """Share of the posterior draws below each truth, and whether the gate was passed."""
-    data = prepared.data._replace(response=response)
-    if prepared.law.predicts.noise == "student":
-        data = data._replace(target=response)
-    drawn = sample(prepared.shape, data, SETTINGS)
     flat = drawn.latents.reshape(-1, drawn.latents.shape[-1])
     kept = flat[np.linspace(0, len(flat) - 1, RANKED).round().astype(int)]
     found = evaluate(prepared.shape, data, kept, rows=False)
@@ -80,20 +90,34 @@ def ranks(prepared: Prepared, truth: dict[str, np.ndarray], response: np.ndarray
     return out
 
 
-def replicate(law: Law, structure: bs.Structure | None, count: int, resume: Path | None) -> pd.DataFrame:
+def replicate(
+    law: Law, structure: bs.Structure | None, count: int, resume: Path | None, jobs: int | None = None
+) -> pd.DataFrame:
     """Ranks of all replications of a law."""
     prepared = design(law, structure)
     path = resume / f"{law.label}{'' if structure else '-bare'}.jsonl" if resume else None
-    done = [json.loads(x) for x in path.read_text().splitlines()] if path and path.exists() else []
+    done = finished(path) if path else []
     latents = prior_latents(prepared.shape, prepared.data, count, seed=7)
     drawn = evaluate(prepared.shape, prepared.data, latents, seed=7)
-    keys = [k for k in ("theta", "noise", "structure_scale") if k in drawn]
-    for s in range(len(done), count):
-        done.append(ranks(prepared, {k: drawn[k][s] for k in keys}, drawn["replicated"][s]))
+    keys = [k for k in ("theta", "noise", "structure_scale", "replicated") if k in drawn]
+    truths = [{k: drawn[k][s] for k in keys} for s in range(count)]
+    starts = range(len(done), count, BLOCK)
+    work = (delayed(block)(prepared, truths[at : at + BLOCK], at) for at in starts)
+    for found in Parallel(n_jobs=jobs, return_as="generator")(work):
+        done += found
         if path:
             with path.open("a") as file:
-                file.write(json.dumps(done[-1]) + "\n")
+                file.writelines(json.dumps(one) + "\n" for one in found)
     return pd.DataFrame(done[:count])
+
+
+def finished(path: Path) -> list[dict[str, float]]:
+    """Replications of an earlier run; a last line that was cut off by its end is dropped."""
+    text = path.read_text() if path.exists() else ""
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        path.write_text(whole)
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def verdict(name: str, found: pd.DataFrame) -> pd.DataFrame:
@@ -109,7 +133,7 @@ def verdict(name: str, found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -117,12 +141,14 @@ def main() -> None:
     parser.add_argument("--replications", type=int, default=100)
     parser.add_argument("--bare", action="store_true", help="without the structural discrepancy")
     parser.add_argument("--resume", type=Path, help="folder that keeps finished replications")
-    options = parser.parse_args()
+    parser.add_argument("--jobs", type=int, help="blocks of 20 at once; default: as joblib is configured")
+    options = parser.parse_args(arguments)
     if options.resume:
         options.resume.mkdir(parents=True, exist_ok=True)
     for name in options.laws:
         start, law = time.perf_counter(), bs.law(name)
-        found = replicate(law, None if options.bare else bs.Structure(), options.replications, options.resume)
+        structure = None if options.bare else bs.Structure()
+        found = replicate(law, structure, options.replications, options.resume, options.jobs)
         told = verdict(law.label, found)
         print(told.round(3).to_string(index=False))
         print(

@@ -18,9 +18,9 @@ ROOT = Path(bayes_scaling.__file__).parent
 
 #: From top to bottom: a module imports only from those above it. Folders count as one module.
 ORDER = (
-    "supports", "law", "observe", "laws", "units", "_checks", "_files", "_tables", "runs", "measurements",
-    "structure", "layout", "diagnostics", "model", "whiten", "latents", "engine", "sample", "evaluate",
-    "borrowed", "priors", "posterior",
+    "supports", "law", "observe", "laws", "units", "_checks", "_files", "_memory", "_tables", "runs",
+    "measurements", "structure", "layout", "diagnostics", "model", "whiten", "latents", "engine", "sample",
+    "evaluate", "batch", "borrowed", "priors", "posterior",
     "average", "predict", "scores", "forecast", "_netcdf", "storage", "covariates", "transfer",
     "rivals", "cells", "backtest", "compare", "chain", "decide", "plot", "report", "datasets", "_options",
     "_progress", "_arguments", "_render", "_fitting", "_cli_backtest", "_cli_chain", "_cli_decide",
@@ -139,18 +139,27 @@ def after_import() -> dict[str, object]:
     """The state of a fresh process after ``import bayes_scaling``, and after importing all its modules."""
     program = """
         import importlib, json, pkgutil, sys, warnings
-        import numpyro, jax, pandas, platformdirs, xarray
+        import numpyro, jax
         from jax._src import xla_bridge
+
+        before = set(sys.modules)
+        import bayes_scaling
+        light = sorted(set(sys.modules) - before)
+        import bayes_scaling.forecast, bayes_scaling.laws
+        called = [callable(bayes_scaling.forecast), callable(bayes_scaling.laws)]
+        import pandas, platformdirs, xarray
 
         def state():
             return {"backends": list(xla_bridge._backends), "x64": jax.config.jax_enable_x64}
 
         filters = list(warnings.filters)
-        import bayes_scaling
+        for name in dir(bayes_scaling):
+            getattr(bayes_scaling, name)
         avoided = ("matplotlib", "arviz_plots", "arviz", "typer", "pooch")
         heavy = [name for name in avoided if name in sys.modules]
         found = {"filters": [str(f) for f in warnings.filters if f not in filters], "heavy": heavy}
-        found |= {"same_filters": warnings.filters == filters, "package": state()}
+        found |= {"light": light, "called": called, "package": state()}
+        found["same_filters"] = warnings.filters == filters
         for module in pkgutil.walk_packages(bayes_scaling.__path__, "bayes_scaling."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
@@ -164,6 +173,30 @@ def after_import() -> dict[str, object]:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_importing_the_package_imports_numpyro_and_nothing_else(after_import):
+    assert after_import["light"] == ["bayes_scaling"]
+
+
+def test_a_name_on_offer_is_meant_whatever_was_imported_before(after_import):
+    assert after_import["called"] == [True, True]
+
+
+def test_names_on_offer_are_those_that_type_checkers_see():
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
+    seen = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    seen = {
+        alias.asname: node.module.removeprefix("bayes_scaling").removeprefix(".")
+        for node in seen
+        for alias in node.names
+        if (node.module or "").startswith("bayes_scaling")
+    }
+    assert seen == bayes_scaling._HOME | {"datasets": ""}
+    assert {name for name in dir(bayes_scaling) if not name.startswith("_")} >= set(seen)
+    assert all(getattr(bayes_scaling, name).__name__.split(".")[-1] == name for name in seen)
+    with pytest.raises(AttributeError, match="'bayes_scaling' has no attribute 'fitt'"):
+        bayes_scaling.fitt  # noqa: B018
 
 
 def test_importing_leaves_jax_alone(after_import):

@@ -156,6 +156,7 @@ def test_certain_posterior_gives_the_published_optimum() -> None:
     assert np.ptp(found.draws["params"]) == pytest.approx(0, abs=1e6)
 
 
+@pytest.mark.slow
 def test_discrepancy_stays_out_of_single_draws_unless_asked() -> None:
     bare, rough = (allocate(drifting(), 1e23, structure=s) for s in (False, True))
     np.testing.assert_array_equal(bare.expected, rough.expected)

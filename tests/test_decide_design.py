@@ -191,6 +191,7 @@ def test_shortcut_and_reweighting_agree_on_a_posterior() -> None:
         assert one.gain == pytest.approx(one.linear, abs=0.12 * found.now)
 
 
+@pytest.mark.slow
 def test_refits_agree() -> None:
     """Brute force: draw an outcome, fit the table with it, and look at the target's band."""
     table, largest = chinchilla_table(), {"params": 1e10, "tokens": 4e11}
@@ -260,6 +261,7 @@ def test_laws_that_disagree_are_told_apart() -> None:
     assert by_number[3].share > by_number[1].share
 
 
+@pytest.mark.slow
 def test_discrepancy_is_learnt_near_the_target() -> None:
     near, far = {"params": 5e10, "tokens": 1e12}, {"params": 3e8, "tokens": 6e9}
     found = next_run(drifting(), PLAN, [near, far], method="linear", what="mean", allow_failed=True)

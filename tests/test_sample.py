@@ -18,7 +18,7 @@ from bayes_scaling import sample as sampling
 from bayes_scaling.engine import STATISTICS
 from bayes_scaling.layout import Prepared, prepare
 from bayes_scaling.posterior import from_draws
-from bayes_scaling.sample import Draws, _alive, _joined, _Part, sample, use_cache
+from bayes_scaling.sample import Draws, Part, alive, joined, sample, use_cache
 from bayes_scaling.whiten import (
     PAIRS,
     Sizes,
@@ -272,37 +272,37 @@ def test_interrupt_during_warmup_leaves_nothing() -> None:
         draw(progress=at_once)
 
 
-def part(lengths: tuple[int, ...], restarts: int = 0, value: float | None = None, step: float = 0.1) -> _Part:
+def part(lengths: tuple[int, ...], restarts: int = 0, value: float | None = None, step: float = 0.1) -> Part:
     """One chain with chunks of draws of these lengths."""
     rng = np.random.default_rng(sum(lengths))
     latents = [rng.normal(size=(1, n, 3)) if value is None else np.full((1, n, 3), value) for n in lengths]
     statistics = [[np.full((1, n), step) for _ in STATISTICS] for n in lengths]
-    return _Part(None, None, 0, latents, statistics, restarts)  # type: ignore[arg-type]
+    return Part(None, None, 0, latents, statistics, restarts)  # type: ignore[arg-type]
 
 
 def test_chains_that_had_not_begun_do_not_cost_the_others_their_draws() -> None:
     """With four chains on two cores, the last two begin when the first two are done."""
-    joined = _joined([part((80, 100)), part((80, 100)), part(()), part(())], 180, 1.0, True)
-    assert joined.latents.shape == (2, 180, 3)
-    assert joined.interrupted
-    joined = _joined([part((80, 100)), part((80, 100)), part((80,)), part(())], 180, 1.0, True)
-    assert joined.latents.shape == (2, 180, 3), "2 x 180 draws are more than 3 x 80"
-    joined = _joined([part((80, 100)), part((80, 80)), part((80, 80))], 180, 1.0, True)
-    assert joined.latents.shape == (3, 160, 3)
-    assert joined.statistics["energy"].shape == (3, 160)
+    side_by_side = joined([part((80, 100)), part((80, 100)), part(()), part(())], 180, 1.0, True)
+    assert side_by_side.latents.shape == (2, 180, 3)
+    assert side_by_side.interrupted
+    side_by_side = joined([part((80, 100)), part((80, 100)), part((80,)), part(())], 180, 1.0, True)
+    assert side_by_side.latents.shape == (2, 180, 3), "2 x 180 draws are more than 3 x 80"
+    side_by_side = joined([part((80, 100)), part((80, 80)), part((80, 80))], 180, 1.0, True)
+    assert side_by_side.latents.shape == (3, 160, 3)
+    assert side_by_side.statistics["energy"].shape == (3, 160)
 
 
 # ----------------------------------------------------------------------------------------- dead starts
 
 
 def test_what_a_dead_chain_is() -> None:
-    assert _alive(part((80,)))
-    assert not _alive(part((80,), value=0.1)), "stuck at one point"
-    assert not _alive(part((80,), value=np.nan))
-    assert not _alive(part((80,), step=1e-9)), "the step size has vanished"
+    assert alive(part((80,)))
+    assert not alive(part((80,), value=0.1)), "stuck at one point"
+    assert not alive(part((80,), value=np.nan))
+    assert not alive(part((80,), step=1e-9)), "the step size has vanished"
     two = part((80,))
     stuck = np.concatenate([two.latents[0], np.full((1, 80, 3), 0.1)])
-    assert not _alive(two._replace(latents=[stuck])), "one of two chains that are vmapped"
+    assert not alive(two._replace(latents=[stuck])), "one of two chains that are vmapped"
 
 
 @pytest.mark.parametrize("method", ["threads", "vmap"])
@@ -311,12 +311,12 @@ def test_dead_starts_are_begun_anew(monkeypatch, reference, method) -> None:
     verdicts: list[bool] = []
     lock = threading.Lock()
 
-    def alive(one: _Part) -> bool:
+    def alive(one: Part) -> bool:
         with lock:
             verdicts.append(one.restarts > 0)
         return one.restarts > 0
 
-    monkeypatch.setattr(sampling, "_alive", alive)
+    monkeypatch.setattr(sampling, "alive", alive)
     again = draw(SETTINGS if method == "threads" else VMAP_FLOAT32)
     assert again.restarted == (2 if method == "threads" else 1)
     assert not again.interrupted
@@ -326,7 +326,7 @@ def test_dead_starts_are_begun_anew(monkeypatch, reference, method) -> None:
 
 
 def test_a_chain_that_stays_dead_is_no_interruption(monkeypatch) -> None:
-    monkeypatch.setattr(sampling, "_alive", lambda one: False)
+    monkeypatch.setattr(sampling, "alive", lambda one: False)
     dead = draw()
     assert not dead.interrupted
     assert dead.restarted == 2

@@ -1,134 +1,33 @@
-"""Law-specific checks of the laws of inference, reinforcement learning, capacity and vision."""
+"""Law-specific checks of the laws of retrieval, cost and agents; deterministic laws in other places."""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 import pytest
 from _zoo import derived, published
-from scipy import integrate, special, stats
 
-import bayes_scaling as bs
-from bayes_scaling.forecast import forecast
-from bayes_scaling.law import mean
+from bayes_scaling.decide.allocate import optimum_at
+from bayes_scaling.decide.cost import Cost
+from bayes_scaling.law import Input, Law, Parameter, Reference, mean, successes, with_priors
 from bayes_scaling.laws import law
 from bayes_scaling.laws.inference import (
-    activation_sparsity,
-    bit_level_total_bits,
-    cnn_compound_scaling_cost,
-    discovery_poisson_linear,
-    grokking_feature_samples,
+    coverage_exp_power,
     kinetics_cost,
-    knowledge_capacity_bits,
     multi_agent_phase,
-    pass_at_k_mixture,
-    patch_size_power_offset,
     rag_compute_allocation,
+    retrieval_datastore_accuracy,
     retrieval_datastore_loglinear,
-    rl_sigmoid_compute,
-    self_consistency_power,
-    sgd_noise_temperature,
     spec_decoding_loglinear,
 )
-from bayes_scaling.units import RunsError
+from bayes_scaling.laws.inference.kinetics_cost import QWEN3
 
 
 @pytest.fixture(autouse=True)
 def float64():
     with jax.enable_x64(True):
         yield
-
-
-# --- repeated sampling and voting -----------------------------------------------------------------
-
-DIFFICULTY = {"alpha": 0.15, "beta": 3.5, "top": 0.8}
-
-
-@pytest.mark.parametrize("k", [1, 7, 300, 10_000])
-@pytest.mark.parametrize("beta", [0.6, 3.5, 12.0])
-def test_coverage_of_a_scaled_beta_is_its_hypergeometric_function(k, beta):
-    for alpha, top in ((0.15, 0.1), (0.3, 0.8), (0.7, 0.03)):
-        missed = integrate.quad(
-            lambda u, a=alpha, c=top: (1 - c * special.betaincinv(a, beta, u)) ** k, 0, 1, limit=400
-        )[0]
-        if k <= 300:  # a polynomial of degree k
-            assert special.hyp2f1(-k, alpha, alpha + beta, top) == pytest.approx(missed, rel=1e-5)
-        found = mean(law("pass_at_k_mixture"), {"k": float(k)}, {"alpha": alpha, "beta": beta, "top": top})
-        assert float(found) == pytest.approx(1 - missed, rel=2e-6)
-
-
-def test_density_of_hard_problems_is_the_exponent_of_coverage():
-    values = {"alpha": 0.3, "beta": 4.0, "top": 1.0}
-    a = float(derived("pass_at_k_mixture", "a", **values))
-    assert a * 1e4**-0.3 == pytest.approx(0.093122, rel=1e-5)
-    below = float(derived("pass_at_k_mixture", "below_1_in_1e4", **DIFFICULTY))
-    assert below == pytest.approx(stats.beta(0.15, 3.5).cdf(1e-4 / 0.8), rel=1e-3)
-
-
-def test_likelihood_of_one_problem():
-    s, n = np.array([0, 1, 40, 5000]), np.array([10_000, 100, 50, 10_000])
-    found = pass_at_k_mixture.log_likelihood(s, n, alpha=0.3, beta=2.0, top=1.0)
-    np.testing.assert_allclose(found, stats.betabinom(n, 0.3, 2.0).logpmf(s), rtol=1e-6)
-    every = pass_at_k_mixture.log_likelihood(np.arange(31), 30, **DIFFICULTY)
-    assert float(jnp.exp(every).sum()) == pytest.approx(1.0, rel=1e-9)
-    # stopped at the first success, or broken off after 50 attempts
-    first = pass_at_k_mixture.log_moment(1, np.arange(50), **DIFFICULTY)
-    never = pass_at_k_mixture.log_moment(0, 50, **DIFFICULTY)
-    assert float(jnp.exp(first).sum() + jnp.exp(never)) == pytest.approx(1.0, rel=1e-9)
-
-
-def test_counts_of_problems_recover_the_exponent():
-    """p ~ c Beta(0.15, 3.5) for 400 problems of 10 000 attempts, as in the paper: b = 0.15."""
-    rng = np.random.default_rng(0)
-    s = rng.binomial(10_000, 0.8 * rng.beta(0.15, 3.5, 400))
-    alphas = np.geomspace(0.08, 0.3, 45)
-
-    def total(alpha):
-        return pass_at_k_mixture.log_likelihood(s, 10_000, alpha=alpha, beta=3.5, top=0.8).sum()
-
-    best = alphas[int(np.argmax(jax.lax.map(total, alphas)))]
-    assert best == pytest.approx(0.15, rel=0.15)
-    found = [pass_at_k_mixture.coverage_of([10_000] * 400, s.tolist(), k) for k in (1, 100)]
-    for k, coverage in zip((1.0, 100.0), found, strict=True):
-        expected = float(mean(law("pass_at_k_mixture"), {"k": k}, DIFFICULTY))
-        assert coverage == pytest.approx(expected, abs=0.06)
-    with pytest.raises(ValueError, match="found n=3, s=1, k=5"):
-        pass_at_k_mixture.coverage_of([3], [1], 5)
-
-
-def test_runner_up_seldom_wins_a_vote():
-    first, second = 0.5, 0.3
-    assert float(self_consistency_power.vote_margin(first, second)) == pytest.approx(0.02540, abs=5e-6)
-    rate = float(self_consistency_power.vote_rate(first, second))
-    assert rate == pytest.approx(0.02573, abs=5e-6)
-    for n in (1, 5, 20):
-        a, b = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
-        counts = np.stack([a, b, n - a - b], axis=-1)[a + b <= n]
-        chance = stats.multinomial(n, [first, second, 0.2]).pmf(counts)
-        assert chance[counts[:, 1] >= counts[:, 0]].sum() <= np.exp(-rate * n)
-
-
-def test_a_vote_is_never_better_than_the_best_of_its_samples():
-    n, p = np.array([1, 3, 9, 31])[:, None], np.linspace(0.01, 0.99, 30)
-    voted = stats.binom(n, p).sf(n // 2)
-    assert (voted <= 1 - (1 - p) ** n + 1e-12).all()
-    found = multi_agent_phase.majority(2 * p - 1, n.astype(float))
-    np.testing.assert_allclose((1 + found) / 2, voted, atol=1e-12)
-
-
-def test_vote_is_a_power_law_with_a_floor():
-    values = {"misled": 0.3, "slip": 0.2, "q": 0.45}
-    for k in (1.0, 10.0, 200.0):
-        error = mean(law("power_law_offset"), {"x": k}, {"E": 0.3, "A": 0.7 * 0.2, "alpha": 0.45})
-        assert 1 - float(mean(law("self_consistency_power"), {"k": k}, values)) == pytest.approx(float(error))
-    k = float(self_consistency_power.samples_needed(0.32, **values))
-    assert 1 - float(mean(law("self_consistency_power"), {"k": k}, values)) == pytest.approx(0.32)
-    assert np.isinf(self_consistency_power.samples_needed(0.29, **values))
-
-
-# --- retrieval, cost, agents ----------------------------------------------------------------------
 
 
 def test_allocation_of_context_is_optimal_and_vectorised():
@@ -155,6 +54,57 @@ def test_allocation_of_context_is_optimal_and_vectorised():
     np.testing.assert_allclose(rag_compute_allocation.unsquash(rag_compute_allocation.squash(x)), x)
 
 
+def test_best_configuration_of_the_grid():
+    rag = rag_compute_allocation
+    values = published("rag_compute_allocation", "gemini_1_5_flash")
+    weights = {"w_docs": values["a_docs"], "w_shots": values["a_shots"], "a_rounds": values["a_rounds"]}
+    lengths = {"doc_tokens": 250.0, "shot_tokens": 600.0, "prompt_tokens": 400.0}
+    best = rag.best_on_grid(np.array(rag.BUDGETS), **lengths, **weights)
+    spent = best.rounds * (400 + best.docs * 250 + best.shots * 600)
+    assert (np.asarray(spent) <= rag.BUDGETS).all()
+
+    def score(docs, shots, rounds):
+        gains = {"doc_gain": 1.0, "shot_gain": 1.0}
+        plan = {"docs": docs + 0.01, "shots": shots + 0.01, "rounds": rounds, **gains}
+        return np.asarray(mean(law("rag_compute_allocation"), plan, values))
+
+    found = score(*best)
+    rng = np.random.default_rng(0)
+    for budget, highest in zip(rag.BUDGETS, found, strict=True):
+        docs, shots, rounds = (rng.choice(of, 2000).astype(float) for of in (rag.DOCS, rag.SHOTS, rag.ROUNDS))
+        fits = rounds * (400 + docs * 250 + shots * 600) <= budget
+        assert score(docs, shots, rounds)[fits].max() <= highest + 1e-9
+    # on the scale where effects add up, the frontier is nearly a line in the log of the budget to 1e6 tokens
+    additive, e_folds = np.asarray(rag.unsquash(found)), np.log(rag.BUDGETS)
+    line = np.polyval(np.polyfit(e_folds[:4], additive[:4], 1), e_folds)
+    assert np.abs(additive - line)[:4].max() < 0.1 * np.ptp(additive[:4])
+    assert additive[3] < additive[4] < line[4], "flatter beyond"
+    with pytest.raises(ValueError, match="a budget of 300 tokens does not pay for a prompt of 400"):
+        rag.best_on_grid(300.0, **lengths, **weights)
+
+
+def test_odds_of_the_score_are_a_power_of_the_documents():
+    rag = rag_compute_allocation
+    values = published("rag_compute_allocation", "gemini_1_5_flash") | {"b_docs": 0.0, "b_shots": 0.0}
+    plan = {
+        "docs": np.array([10.0, 20.0, 40.0]),
+        "shots": 4.0,
+        "rounds": 1.0,
+        "doc_gain": 1.3,
+        "shot_gain": 0.8,
+    }
+    share = (np.asarray(mean(law("rag_compute_allocation"), plan, values)) - rag.LOW) / rag.RANGE
+    odds = share / (1 - share)
+    np.testing.assert_allclose(odds[1:] / odds[:-1], 2 ** (rag.STEEPNESS * values["a_docs"]), rtol=1e-9)
+    assert float(rag.unsquash(0.8635)) == pytest.approx(0.9067, abs=1e-3)
+
+
+def test_slopes_of_a_datastore_by_kind_of_task():
+    for kind, interval in retrieval_datastore_accuracy.SLOPES.items():
+        one = with_priors(law("retrieval_datastore_accuracy"), {"slope": interval})
+        assert one.parameter("slope").interval == interval, kind
+
+
 def test_datastore_is_worth_training_tokens():
     values = published("chinchilla", "besiroglu2024") | {"gain": 0.01}
     own = {name: values[name] for name in ("B", "beta", "gain")}
@@ -165,7 +115,7 @@ def test_datastore_is_worth_training_tokens():
     assert float(retrieval_datastore_loglinear.total_flop(1e9, 2e10, 1e8, 1e12)) == 1.2e20 + 2e20
 
 
-QWEN3_8B = {"params": 8.19e9, "kv_elements": 73728.0, "query_groups": 4.0}
+QWEN3_8B = QWEN3["8B"]._asdict()
 
 
 def test_cost_is_the_sum_over_generated_tokens():
@@ -221,12 +171,114 @@ def test_budget_is_spent_and_split_best():
     assert (budget[1] + 212) / (budget[0] + 212) == pytest.approx(1.19, abs=2e-3)
 
 
+def test_caches_and_plain_flop_of_the_models_compared():
+    for name, gigabytes in (("0.6B", 3.5), ("32B", 8.0)):
+        assert 2 * QWEN3[name].kv_elements * 32_768 / 2**30 == pytest.approx(gigabytes)
+    # equal in equivalent FLOP, not in FLOP of the parameters alone (in 1e12)
+    for name, tokens, tera in (("14B", 8192, 242), ("4B", 24_576, 198)):
+        assert 2 * QWEN3[name].params * tokens / 1e12 == pytest.approx(tera, rel=3e-3)
+    cost = [
+        kinetics_cost.eflop(prompt_tokens=0.0, output_tokens=tokens, trials=1.0, **QWEN3[name]._asdict())
+        for name, tokens in (("14B", 8192.0), ("4B", 9216.0))
+    ]
+    assert cost[0] / cost[1] == pytest.approx(1.0, abs=0.1)
+
+
+def test_best_model_length_and_cache_for_a_budget():
+    """Candidates are models by lengths; the small model is best while the large one is not affordable."""
+    lengths = np.geomspace(500, 16_000, 12)
+    names = ("0.6B", "14B")
+    each = kinetics_cost.Model(*np.repeat(np.array([QWEN3[n] for n in names]).T, len(lengths), axis=1))
+    ceiling = np.repeat([0.3, 0.8], len(lengths))
+    tokens = np.tile(lengths, 2)
+
+    def success(trials, output_tokens):
+        one = kinetics_cost.answer_accuracy(output_tokens, ceiling=ceiling, half=2000.0, steepness=2.0)
+        return -jnp.expm1(trials * jnp.log1p(-one))
+
+    own = {**each._asdict(), "prompt_tokens": 300.0}
+    dense = kinetics_cost.optimal_split(np.array([4e12, 1e15]), success, tokens, **own)
+    assert [int(i) // len(lengths) for i in dense.choice] == [0, 1]
+    np.testing.assert_array_equal(tokens[np.asarray(dense.choice)], dense.output_tokens)
+    sparse = kinetics_cost.optimal_split(np.array([4e12, 1e15]), success, tokens, kv_budget=256.0, **own)
+    assert (sparse.success >= dense.success).all()
+    assert sparse.success[1] > dense.success[1]
+    chosen = {name: value[np.asarray(sparse.choice)] for name, value in each._asdict().items()}
+    cost = kinetics_cost.sparse_eflop(
+        prompt_tokens=300.0,
+        output_tokens=sparse.output_tokens,
+        trials=sparse.trials,
+        kv_budget=256.0,
+        **chosen,
+    )
+    assert (np.asarray(cost) <= [4e12, 1e15]).all()
+
+
+def test_a_deterministic_cost_serves_inside_another_law():
+    """Coverage from a budget of equivalent FLOP: as many samples as it buys."""
+
+    def log_log_mean(budget, params, *, a, b, growth):
+        cache = QWEN3["8B"].kv_elements * (params / QWEN3["8B"].params) ** growth
+        trials = kinetics_cost.affordable_trials(budget, params, 300.0, 4000.0, cache, 4.0)
+        return coverage_exp_power.log_log_mean(trials, a=a, b=b)
+
+    one = Law(
+        name="coverage_of_a_budget",
+        title="Coverage from a budget of inference",
+        equation="c = exp(-a N(budget)^-b)",
+        predictor=log_log_mean,
+        predicts=successes(),
+        inputs=(
+            Input("budget", "FLOP", "equivalent FLOP per problem", (1e15, 1e18)),
+            Input("params", "parameter", "active parameters", (1e8, 1e11)),
+        ),
+        parameters=(
+            *law("coverage_exp_power").parameters,
+            Parameter("growth", (0.07, 0.73), "unit", meaning="exponent of the cache in parameters"),
+        ),
+        reference=Reference("a test", "nobody", 2026),
+    )
+    values = {"a": 4.0, "b": 0.35, "growth": float(kinetics_cost.kv_exponent(1.18))}
+    budgets = np.array([1e16, 1e17])
+    coverage = mean(one, {"budget": budgets, "params": 8.19e9}, values)
+    trials = kinetics_cost.affordable_trials(budgets, output_tokens=4000.0, prompt_tokens=300.0, **QWEN3_8B)
+    np.testing.assert_allclose(coverage, mean(law("coverage_exp_power"), {"k": trials}, values_of(values)))
+    gradient = jax.grad(lambda v: log_log_mean(1e16, 4e9, **v))(values)
+    assert all(np.isfinite(g) and g != 0 for g in gradient.values())
+
+
+def values_of(values):
+    return {name: values[name] for name in ("a", "b")}
+
+
+def test_a_deterministic_cost_serves_in_an_allocation():
+    """A budget that pays for training and for answering questions, attention and its memory included."""
+
+    def served(params):
+        cache = QWEN3["8B"].kv_elements * (params / QWEN3["8B"].params) ** 0.24
+        return 1e9 * np.asarray(kinetics_cost.eflop(params, 300.0, 4000.0, 1.0, cache, 4.0))
+
+    chinchilla, values = law("chinchilla"), published("chinchilla", "besiroglu2024")
+    plain = optimum_at(chinchilla, values, 1e24)
+    cost = Cost(flop=lambda params, tokens: 6 * params * tokens + served(params))
+    found = optimum_at(chinchilla, values, 1e24, cost=cost)
+    assert found.best["params"] < plain.best["params"]
+    n, d = found.best["params"], found.best["tokens"]
+    assert 6 * n * d + served(n) == pytest.approx(1e24, rel=1e-6)
+    for other in (0.5 * n, 0.9 * n, 1.1 * n, 2 * n):
+        left = (1e24 - served(other)) / (6 * other)
+        if left > 0:
+            there = float(mean(chinchilla, {"params": other, "tokens": left}, values))
+            assert there >= found.best["value"] - 1e-9
+
+
 def test_phase_boundary_and_exponent_of_teams():
     slopes = multi_agent_phase.majority_slope(np.array([3.0, 5.0, 7.0, 9.0]))
     np.testing.assert_allclose(slopes, [1.5, 1.875, 2.1875, 2.4609375], rtol=1e-10)
     assert float(multi_agent_phase.critical_fidelity(3.0, rho=0.0)) == pytest.approx(2 / 3)
     s = multi_agent_phase.organisation_exponent(np.array([3.0, 5.0, 101.0]), gamma=1.0, rho=0.0)
     np.testing.assert_allclose(s, [0.369, 0.391, 0.452], atol=5e-4)
+    assert 0.49 < float(multi_agent_phase.organisation_exponent(1e12 + 1, gamma=1.0, rho=0.0)) < 0.5
     own = {"gamma": 0.95, "rho": 0.2}
     assert float(multi_agent_phase.amplification(3.0, **own)) == pytest.approx(1.33)
     assert float(multi_agent_phase.organisation_exponent(3.0, **own)) == pytest.approx(0.2596, abs=5e-5)
@@ -249,6 +301,13 @@ def test_signal_dies_below_the_boundary_and_settles_above_it():
     )
     s = multi_agent_phase.organisation_exponent(3.0, gamma=1 - np.exp(-3), rho=rho)
     assert team / one == pytest.approx(9 ** (float(s) - 0.1), rel=0.01)
+    grown = [
+        float(multi_agent_phase.clipped_bias(leaf, 9.0, 3.0, gamma=0.95, rho=rho)) for leaf in (1e-4, 0.9)
+    ]
+    assert grown[0] == pytest.approx(1e-4 * 1.33**2)
+    assert grown[1] == pytest.approx(float(multi_agent_phase.fixed_point(3.0, gamma=0.95, rho=rho)))
+    faded = multi_agent_phase.clipped_bias(0.1, 9.0, 3.0, gamma=0.9 * edge, rho=rho)
+    assert float(faded) == pytest.approx(0.1 * 0.9**2)
     ceiling = 0.6
     budget = float(multi_agent_phase.budget_threshold(ceiling, kappa=0.05, beta=0.1))
     assert float(multi_agent_phase.leaf_bias(budget, kappa=0.05, beta=0.1)) == pytest.approx(ceiling)
@@ -267,131 +326,3 @@ def test_accepted_tokens_are_bounded_by_the_draft():
     assert (np.diff(tau, axis=1) > 0).all()
     assert float(spec_decoding_loglinear.accepted(0.5, 2.0)) == pytest.approx(1.75)
     assert float(spec_decoding_loglinear.speedup(0.5, 2.0, 0.0)) == pytest.approx(1.75)
-
-
-# --- reinforcement learning, capacity, vision, theory ---------------------------------------------
-
-
-def test_exponents_of_rl_saturate_in_the_model_size():
-    for key, size, k in (("base", 7, 0.0436), ("base", 72, 0.121), ("instruct", 72, 0.104)):
-        own = {name: published("rl_posttrain_loglinear", key)[name] for name in ("k_max", "N0")}
-        assert float(derived("rl_posttrain_loglinear", f"k_{size}B", **own)) == pytest.approx(k, abs=6e-4)
-    hours = float(rl_sigmoid_compute.compute_needed(0.972, B=1.92, C_mid=2542.0))
-    assert hours == pytest.approx(16e3, rel=0.02)
-
-
-def test_bits_of_biographies():
-    bits = knowledge_capacity_bits
-    values = 2.0 * (12 * 28 * 200) * 200 * 300 * 100 * 263
-    assert pytest.approx(np.log2(values), abs=5e-3) == bits.BIO_BITS
-    assert float(bits.biography_bits(20e6)) == pytest.approx(1.01e9, rel=3e-3)
-    # a model that lists every name equally and knows every value has learnt everything
-    known = bits.biography_bits_learnt(1e6, np.log(1e6), 0.0)
-    assert float(known) == pytest.approx(float(bits.biography_bits(1e6)))
-    table = (1e4, 5.0, 2.0, 64.0, 8.0, 32.0)
-    known = bits.table_bits_learnt(*table, np.log(1e4), 0.0, np.log(64.0), of=1e8)
-    assert float(known) == pytest.approx(
-        float(bits.table_bits(*table, of=1e8)) - 5 * 64 * np.log2(64), rel=1e-9
-    )
-    assert float(bits.params_needed(1.8e9)) == pytest.approx(1e9)
-    plan = {"params": 1e8, "exposures": 1e5, "data_bits": 1.5e8}
-    learnt = mean(bits.LAW, plan, {"R_inf": 2.2, "e_half": 100.0, "q": 1.0})
-    assert float(learnt) == pytest.approx(1.5, rel=5e-3)  # up to 1.8 is learnt almost completely
-
-
-def test_four_bits_win_at_fixed_total_bits_if_they_keep_more_than_half():
-    found = bit_level_total_bits.best_width(np.array([0.4, 0.6, 0.9]), np.array([0.5, 0.5, 0.9]))
-    np.testing.assert_array_equal(found, [8.0, 4.0, 3.0])
-
-
-def test_sparsity_halves_in_its_half_life_and_grows_with_width():
-    found = [published("activation_sparsity", f"relu_{n}")["half"] for n in ("0p2B", "1p2B", "2p4B")]
-    np.testing.assert_allclose(np.array(found) * [0.2, 1.2, 2.4], [7.2e9, 148e9, 242e9], rtol=0.01)
-    shape = activation_sparsity.limit_of_shape(np.array([10.0, 50.0, 1000.0]), h0=0.01, h1=6e-4, cap=0.08)
-    np.testing.assert_allclose(shape, [0.016, 0.04, 0.08], rtol=1e-3)
-
-
-def test_losses_of_patches_are_as_digitised():
-    patches = np.array([16.0, 8, 4, 2, 1])
-    rows = {
-        "deit_b_64": [1.111, 0.927, 0.870, 0.841, 0.816],
-        "adventurer_b_128": [0.945, 0.873, 0.850, 0.835, 0.813],
-        "adventurer_b_224": [0.719, 0.678, 0.654, 0.645, 0.636],
-        "adventurer_l_128": [0.900, 0.838, 0.811, 0.802, 0.790],
-    }
-    for name, losses in rows.items():
-        values = published("patch_size_power_offset", name)
-        found = mean(law("patch_size_power_offset"), {"patch": patches}, values)
-        np.testing.assert_allclose(found, losses, rtol=0.02)  # digitised exponents are good to 10 %
-    assert patch_size_power_offset.sequence_length(224, 1) == 50_176
-
-
-def test_crossovers_of_theory_laws():
-    values = {"c": 0.01, "delta": 1.2, "gamma": 0.6}
-    T = sgd_noise_temperature.critical_temperature(np.array([1e3, 1e4]), **values)
-    change = mean(law("sgd_noise_temperature"), {"temperature": T, "examples": np.array([1e3, 1e4])}, values)
-    np.testing.assert_allclose(change, 1.0, rtol=1e-9)
-    assert T[1] / T[0] == pytest.approx(10**-0.5)
-    np.testing.assert_allclose(
-        sgd_noise_temperature.best_temperature_exponent(np.array([3, 5])), [1 / 2, 2 / 3]
-    )
-    n = grokking_feature_samples.critical_samples(np.array([50.0, 100.0]), kappa=0.7)
-    assert n[1] / n[0] == pytest.approx(2 * (1 + np.log(2) / np.log(50)))
-    f = grokking_feature_samples.critical_fraction(np.array([50.0, 100.0]), kappa=0.7)
-    assert f[1] / f[0] == pytest.approx(n[1] / n[0] / 4)
-
-
-def test_activations_of_a_scaled_network():
-    for width, depth in ((0.8, 0.1), (1 / 3, 1 / 3), (1.0, 0.0)):
-        d, w, r = cnn_compound_scaling_cost.compound(4.0, width, depth)
-        assert d * w**2 * r**2 == pytest.approx(4.0)
-        assert d * w * r**2 == pytest.approx(4 ** cnn_compound_scaling_cost.activation_exponent(width))
-        assert d * w**2 == pytest.approx(4 ** cnn_compound_scaling_cost.params_exponent(width, depth))
-
-
-# --- counts of events -----------------------------------------------------------------------------
-
-#: Cumulative number of finds every 200 GPU-hours from 0 to 7000, read from the paper's figure.
-FOUND = "0 0 0 1 1 3 5 6 9 11 16 20 23 27 34 35 40 45 53 58 62 64 65 69 71 74 77 83 88 91 94 97 98 99 102 106"
-
-
-def test_a_rate_of_discoveries_is_fitted_and_forecast():
-    found = np.diff([int(count) for count in FOUND.split()])
-    table = pd.DataFrame({"hours": 200.0 * np.arange(1, 36), "interval": 200.0, "n_found": found})
-    few = bs.Settings(chains=2, warmup=200, draws=400, most_draws=400)
-    posterior = bs.fit("discovery_poisson_linear", bs.read_runs(table), settings=few)
-    draws = posterior.tree["posterior"].to_dataset()
-    # 106 finds in 7000 hours: with this prior the rate is that of the sample to a few per cent
-    assert float(draws["r"].median()) == pytest.approx(106 / 7000, rel=0.05)
-    assert 0.08 < float(np.log(draws["r"]).std()) < 0.25
-    assert 0.001 < float(draws["overdispersion"].median()) < 0.5
-    replicated = posterior.tree["posterior_predictive"]["n_found"].values
-    assert (replicated == np.round(replicated)).all()
-    plan = {"hours": 8000.0, "interval": 1000.0}
-    targets = ("mean", "new_run", "measurement")
-    by = {t: forecast(posterior, plan, target=t, allow_failed=True) for t in targets}
-    assert by["mean"].median[0] == pytest.approx(15.1, rel=0.06)
-    sd = [float(by[target].sd[0]) for target in by]
-    assert sd[0] < sd[1] < sd[2]
-    # the split of the variance against the draws
-    total = sum(float(v[0]) for v in by["measurement"].variance.values())
-    assert by["measurement"].draws.var() == pytest.approx(total, rel=0.35)
-    assert (by["measurement"].draws == np.round(by["measurement"].draws)).all()
-
-
-def test_events_must_be_whole_numbers():
-    table = pd.DataFrame({"hours": [200.0, 400.0, 600.0], "interval": 200.0, "n_found": [1.0, 2.5, -1.0]})
-    with pytest.raises(RunsError, match=r"n_found: .*-1.*(?s:.)*n_found: .*2\.5.*expected whole numbers"):
-        bs.fit("discovery_poisson_linear", bs.read_runs(table))
-
-
-def test_a_late_start_counts_fewer_hours():
-    hours, lag = 7e3, 1200.0
-    counted = integrate.quad(lambda h: 1 - np.exp(-h / lag), 0, hours)[0]
-    assert float(discovery_poisson_linear.delayed(hours, lag)) == pytest.approx(counted, rel=1e-9)
-    values, one = {"r": 0.02, "lag": lag}, law("discovery_poisson_linear", 2)
-    ends = np.arange(200.0, 7001.0, 200.0)
-    parts = float(mean(one, {"hours": ends, "interval": 200.0}, values).sum())
-    whole = float(mean(one, {"hours": hours, "interval": hours}, values))
-    assert whole == pytest.approx(parts, rel=1e-9)
-    assert whole == pytest.approx(0.02 * counted, rel=1e-9)

@@ -15,7 +15,7 @@ from bayes_scaling.forecast import Forecast, ForecastError, forecast
 from bayes_scaling.law import Law, nearest
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.predict import Target
-from bayes_scaling.units import number
+from bayes_scaling.units import number, shown
 
 #: A fitted law, or several with their weights.
 type Fitted = Posterior | Average | Sequence[tuple[Posterior, float]]
@@ -168,9 +168,9 @@ def positive(name: str, value: Any, unit: str = "") -> float:
     """
     try:
         found = number(value) if isinstance(value, str) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise DecisionError(
-            f"{name} is {value!r}, expected a positive number{f' of {unit}' if unit else ''}"
+            f"{name} is {shown(value)}, expected a positive number{f' of {unit}' if unit else ''}"
         ) from None
     if not (math.isfinite(found) and found > 0):
         raise DecisionError(

@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.special import gammaln
-from scipy.stats import norm
+from scipy.special import gammaln, ndtri
 
 By = Literal["width", "variance", "entropy", "value"]
 
@@ -150,7 +149,7 @@ def width_with(joint: Joint, after: np.ndarray) -> np.ndarray:
 def _expected_loss(rest: np.ndarray, mean: float, sd: float, stake: Stake) -> float:
     """Of the better action once the mean is told, and `rest` (S,) is what stays around it."""
     rest = np.quantile(rest, (np.arange(200) + 0.5) / 200)
-    means = mean + sd * norm.ppf((np.arange(40) + 0.5) / 40)
+    means = mean + sd * ndtri((np.arange(40) + 0.5) / 40)
     expected = stake.loss((means[:, None] + rest).ravel()).reshape(40, 200).mean(axis=1)
     return float(np.minimum(expected, stake.no_go).mean())
 

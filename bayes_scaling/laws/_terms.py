@@ -51,6 +51,12 @@ def log_bounded(value: Any, floor: float = 1e-3) -> Any:
     return jnp.log(jnp.maximum(value, floor))
 
 
+def positive_part(value: Any, width: Any) -> Any:
+    """``max(value, 0)``, smooth over ``width`` and never zero: it falls as ``width**2 / -value``."""
+    away = (jnp.abs(value) + jnp.sqrt(value**2 + 4 * width**2)) / 2
+    return jnp.where(value >= 0, away, width**2 / away)
+
+
 def softplus(value: Any) -> Any:
     """``log(1 + exp(value))``."""
     return jax.nn.softplus(value)

@@ -5,7 +5,6 @@ Everything that is impossible in it is told in one line, before any fit.
 
 from __future__ import annotations
 
-import math
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -34,6 +33,8 @@ STAKES = ("met", "missed", "no_go", "wait")
 OWN = {"alternatives": ("name",), "candidates": ("name", "cost", "days", "family")}
 #: Of these three, two give the third by C = 6 N D.
 DERIVED = ("params", "tokens", "compute")
+#: Largest file that is read as a plan.
+MOST_BYTES = 1_000_000
 EXAMPLE = '[run] with params = "70B" and tokens = "1.4T"'
 
 
@@ -134,14 +135,21 @@ def read_plan(source: ReviewPlan | Mapping[str, Any] | str | os.PathLike[str]) -
         return _parse(source, "the plan", "")
     path = Path(source).expanduser()
     try:
-        text = path.read_text(encoding="utf-8")
-        return _parse(tomllib.loads(text), str(path), text)
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:
+            raise PlanError(f"{path} is not a plan: it has more than {MOST_BYTES} bytes")
+        text = raw.decode("utf-8")
+        tree = tomllib.loads(text)
     except OSError as error:
         raise PlanError(f"cannot read the plan {str(path)!r}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise PlanError(f"{path} is not a plan: expected a TOML file in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except PlanError:
+        raise
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, tables without end
         raise PlanError(f"{path} is not TOML: {error}; numbers such as 70B are written in quotes") from None
+    return _parse(tree, str(path), text)
 
 
 def checked(
@@ -301,7 +309,7 @@ def _stakes(given: Mapping[str, Any], where: str) -> dict[str, float]:
             )
     found = {"no_go": 0.0, "wait": 0.0, **given}
     for name, value in found.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
             raise PlanError(f"{where}: [stakes] {name} is {value!r}, expected a finite number")
     return {name: float(found[name]) for name in STAKES}
 

@@ -38,6 +38,8 @@ LINES = {
         (0.0051, 0.004), (0.0133, 0.026), (0.0241, 0.039), (0.0477, 0.066), (0.0739, 0.120), (0.1063, 0.182),
     ),
 }  # fmt: skip
+#: The same of 72e9 parameters: the level is from that size's own runs, the slope the authors' extrapolation.
+LARGEST = {"base": (0.1221, 2.103), "instruct": (0.1026, 1.696), "samples": (0.1326, 0.245)}
 READING, SLOPE_READING = 0.02 * np.log(10), 0.0005
 PUBLISHED_K = {"base": (0.150, 17.1e9), "instruct": (0.146, 29.1e9), "samples": (0.162, 16.8e9)}
 
@@ -90,10 +92,11 @@ def monkeys_case() -> Iterator[Outcome]:
         ]
         plans = pd.DataFrame({"k": [k for _ in models for k in TARGETS]})
         labels = [f"{run}, k = {k}" for run in models for k in TARGETS]
+        later, families = zip(*[(truth[r][k], r) for r in models for k in TARGETS], strict=True)
+        title = f"MATH, coverage by {name}"
         table = forecasts(
-            posterior, plans, [truth[r][k] for r in models for k in TARGETS], labels,
-            title="MATH, coverage", families=[r for r in models for _ in TARGETS], target="measurement",
-        )  # fmt: skip
+            posterior, plans, later, labels, title=title, families=list(families), target="measurement"
+        )
         found.tables = [Table(f"{table.title}: {coverage(table)}", table.columns, table.rows)]
         yield found
 
@@ -168,40 +171,57 @@ def draws_log_likelihood(posterior: bs.Posterior) -> np.ndarray:
     return values.reshape(-1, values.shape[-1])
 
 
+def line(k: float, e: float, x: float) -> float:
+    """Test error on a digitised line."""
+    return 10 ** (e - k * np.log10(x))
+
+
 def rl_case() -> Iterator[Outcome]:
     """Two points of every digitised line; the reading error enters as the number of trials that has it."""
-    for along, kinds, ends, variant in (
-        ("compute", ("base", "instruct"), (1e18, 1e20), 1),
-        ("samples", ("samples",), (1e3, 5e4), 2),
+    for along, kinds, ends, variants in (
+        ("compute", ("base", "instruct"), (1e18, 1e20), (1, 3)),
+        ("samples", ("samples",), (1e3, 5e4), (2, 4)),
     ):
         rows = []
         for kind in kinds:
-            for size, (k, e) in zip(SIZES, LINES[kind], strict=True):
+            for size, own in zip(SIZES, LINES[kind], strict=True):
                 for x in ends:
-                    error = 10 ** (e - k * np.log10(x))
+                    error = line(*own, x)
+                    trials = max(2, round((1 - error) / error / READING**2))
+                    point = {"family": kind, "params": size * 1e9, along: x, "n_samples": trials}
                     if error < 0.999:
-                        trials = max(2, round((1 - error) / error / READING**2))
-                        rows.append(
-                            {
-                                "family": kind,
-                                "params": size * 1e9,
-                                along: x,
-                                "n_samples": trials,
-                                "n_correct": round((1 - error) * trials),
-                            }
-                        )
-        law = bs.law("rl_posttrain_loglinear", variant)
-        posterior, found = fit(
-            law, pd.DataFrame(rows), f"digitised lines of six sizes at {ends[0]:.0e} and {ends[1]:.0e}"
-        )
-        for kind in kinds:
-            for name, value in zip(("k_max", "N0"), PUBLISHED_K[kind], strict=True):
-                found.quantities.append(
-                    quantity(
-                        posterior, name, kind if len(kinds) > 1 else "", value, f"arXiv:2509.25300, {kind}"
-                    )
-                )
-        yield found
+                        rows.append({**point, "n_correct": round((1 - error) * trials)})
+        table = pd.DataFrame(rows)
+        for variant in variants:
+            yield _rl_fit(table, along, kinds, ends, variant)
+
+
+def _rl_fit(
+    table: pd.DataFrame, along: str, kinds: tuple[str, ...], ends: tuple[float, float], variant: int
+) -> Outcome:
+    law = bs.law("rl_posttrain_loglinear", variant)
+    intercept = "intercepts linear in the log of the size" if variant < 3 else "intercepts saturating"
+    points = f"{ends[0]:.0e} and {ends[1]:.0e}"
+    posterior, found = fit(law, table, f"digitised lines of six sizes at {points}; {intercept}")
+    for kind in kinds:
+        family = kind if len(kinds) > 1 else ""
+        own = {"samples": "base"}.get(kind, kind)
+        source = f"arXiv:2509.25300, digitised, {kind}"
+        values = dict(law.published[own].values) | dict(zip(("k_max", "N0"), PUBLISHED_K[kind], strict=True))
+        found.quantities += [quantity(posterior, n, family, v, source) for n, v in values.items()]
+        if variant == 3:
+            (k, e), (k_large, e_large) = LINES[kind][-1], LARGEST[kind]
+            where = 10 ** ((e_large - e) / (k_large - k))
+            lines = "crossing of the digitised lines of 32e9 and 72e9"
+            found.quantities.append(quantity(posterior, "overtakes_72B", family, where, lines))
+    plans = pd.DataFrame([{"params": 72e9, along: x} for _ in kinds for x in ends])
+    labels = [f"72e9, {kind}, {x:.0e}" for kind in kinds for x in ends]
+    truth = [1 - line(*LARGEST[kind], x) for kind in kinds for x in ends]
+    families = [kind for kind in kinds for _ in ends]
+    title = f"Pass rate of 72e9 parameters from six smaller sizes, variant {variant}"
+    forecast = forecasts(posterior, plans, truth, labels, title=title, families=families, target="mean")
+    found.tables = [Table(f"{title}: {coverage(forecast)}", forecast.columns, forecast.rows)]
+    return found
 
 
 def rl_slope_case() -> Iterator[Outcome]:

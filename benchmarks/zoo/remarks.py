@@ -94,14 +94,27 @@ rests on a handful of solved problems, and Pythia 1B solved more in the long run
 first 100 samples suggest.
 
 The published number beside alpha is the exponent b of `-log c = a k^-b` by least squares over the whole
-curve. It lies above alpha in every model, and for a reason in the data: the two agree only where coverage
-is near one. At the coverages here `-log c` is much larger than the share 1 - c that is still missed, and
-falls faster than it (at c = 0.3, about 1.9 times as fast).""",
+curve. It lies above the median of alpha in every model, and for a reason in the data: the two agree only
+where coverage is near one. At the coverages here `-log c` is much larger than the share 1 - c that is
+still missed, and falls faster than it (at c = 0.3, about 1.9 times as fast).""",
     "discovery": """\
 The rate of the figure and the slope of least squares are recovered; the abstract's 106 finds in 20 000
 hours are another axis. A rate that sets in late has the higher expected log density, by about 7 over 35
 counts: the first 800 hours brought one find. Constant is what the abstract claims and not what the figure
 shows; neither says anything beyond 7000 hours.""",
+    "rl_posttrain": """\
+Two points of each of the digitised lines, as if each were a count with the reading error of an intercept,
+0.02 in log10; the two points of a line share that error in truth and not here, so slopes are less certain
+than in the next section. The constants come out inside, with one exception that matters: an intercept
+linear in the log of the size, which the catalogue proposes as a prior, does not fit the instruct models
+(its tilt is not the one between 7e9 and 32e9), and its forecast of 72e9 is too high at three points of
+four. The four-parameter form of the authors' code, whose intercept saturates, holds all of them and finds
+the place where 72e9 overtakes 32e9. The level of the 72e9 line is from that size's own runs and its slope
+from the authors' extrapolation, so this is a test of the level. On the axis of samples the line of 72e9
+lies inside with either form.
+
+The constants of ScaleRL (`rl_sigmoid_compute`) are printed, without curves to read off, and so is the fit
+that `rl_posttrain_kaplan` repeats: published values of those laws, with nothing to fit.""",
     "rl_slope": """\
 Six slopes per kind, read off the figures to 0.0005, which enters as the known standard error. The
 published constants come from the same figures, so agreement says that the form holds, not that it was

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, positive
-from bayes_scaling.laws._terms import log_power
+from bayes_scaling.laws._terms import log_power, log_product
 
 
 def log_gap(settings, *, beta, alpha):
@@ -16,7 +16,7 @@ def log_gap(settings, *, beta, alpha):
 
 def log_gap_joint(objects, environments, *, beta, alpha_o, alpha_e):
     """Natural log of the gap from objects and environments that are varied separately."""
-    return log_power(beta, alpha_o, objects) + log_power(1.0, alpha_e, environments)
+    return log_product(beta, (-alpha_o, objects), (-alpha_e, environments))
 
 
 def settings_needed(gap, *, beta, alpha):

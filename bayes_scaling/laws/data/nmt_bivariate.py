@@ -7,12 +7,12 @@ from typing import Any
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, loss
-from bayes_scaling.laws._terms import N0, log_power, log_sum_exp
+from bayes_scaling.laws._terms import N0, log_power, log_product, log_sum_exp
 
 
 def log_mean(params_encoder, params_decoder, *, E, A, p_e, p_d):
     """Natural log of the expected log-perplexity; A is the reducible part with N0 on either side."""
-    reducible = log_power(A, p_e, params_encoder / N0) + log_power(1.0, p_d, params_decoder / N0)
+    reducible = log_product(A, (-p_e, params_encoder / N0), (-p_d, params_decoder / N0))
     return log_sum_exp(log_power(E, 0.0, 1.0), reducible)
 
 

@@ -8,12 +8,12 @@ from functools import partial
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Parameter, Reference, successes
-from bayes_scaling.laws._terms import logit_with_floor
+from bayes_scaling.laws._terms import log_decay, logit_of_log, logit_with_floor
 
 
 def logit_error_frontier(examples, *, E, A, scale, q):
     """Logit of ``E + (1 - E) A exp(-(P/scale)^q)``, the best error over all pruned sets of P examples."""
-    return _logit_error(E, jnp.log(A) - (examples / scale) ** q)
+    return _logit_error(E, log_decay(A, examples / scale, q))
 
 
 def logit_error_kept(examples, *, E, A, scale, share, nu):
@@ -24,7 +24,7 @@ def logit_error_kept(examples, *, E, A, scale, share, nu):
 
 
 def _logit_error(E, log_reducible):
-    return logit_with_floor(log_reducible - jnp.log(-jnp.expm1(log_reducible)), E)
+    return logit_with_floor(logit_of_log(log_reducible), E)
 
 
 def examples_for(error, *, E, A, scale, q):

@@ -7,12 +7,12 @@ from functools import partial
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, positive
-from bayes_scaling.laws._terms import log_power, log_sum_exp
+from bayes_scaling.laws._terms import log_power_offset
 
 
 def log_error(simulated, *, C, A, alpha):
     """Natural log of ``C + A n^-alpha`` at a fixed number of real samples."""
-    return log_sum_exp(log_power(C, 0.0, 1.0), log_power(A, alpha, simulated))
+    return log_power_offset(C, A, alpha, simulated)
 
 
 def log_error_two_way(simulated, real_samples, *, C, A, alpha, beta):

@@ -4,36 +4,30 @@ from __future__ import annotations
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, Response
-from bayes_scaling.laws._terms import D0, N0, logit
-
-
-def between(score, floor, reach):
-    """Logit of ``floor + (1 - floor) reach sigmoid(score)``, which stays clear of 0 and of 1."""
-    return logit(floor + (1 - floor) * reach * jax.nn.sigmoid(score))
+from bayes_scaling.laws._terms import D0, N0, logit_between
 
 
 def from_loss(loss, *, floor, reach, level, slope):
     """Logit of the accuracy from the loss, relative to the centre of the data."""
-    return between(level + slope * (1 - loss), floor, reach)
+    return logit_between(level + slope * (1 - loss), floor, reach)
 
 
 def from_task_loss(task_loss, *, floor, reach, level, task_slope):
     """Logit of the accuracy from the loss on the task's own answers."""
-    return between(level + task_slope * (1 - task_loss), floor, reach)
+    return logit_between(level + task_slope * (1 - task_loss), floor, reach)
 
 
 def from_both(loss, task_loss, *, floor, reach, level, slope, task_slope):
     """Logit of the accuracy from both losses."""
-    return between(level + slope * (1 - loss) + task_slope * (1 - task_loss), floor, reach)
+    return logit_between(level + slope * (1 - loss) + task_slope * (1 - task_loss), floor, reach)
 
 
 def from_size_and_data(params, tokens, *, floor, reach, level, by_params, by_tokens):
     """Logit of the accuracy straight from parameters and tokens, by their logs."""
-    return between(level + by_params * jnp.log(params) + by_tokens * jnp.log(tokens), floor, reach)
+    return logit_between(level + by_params * jnp.log(params) + by_tokens * jnp.log(tokens), floor, reach)
 
 
 def ceiling(floor, reach):

@@ -22,7 +22,7 @@ from bayes_scaling.law import (
     Response,
     successes,
 )
-from bayes_scaling.laws._terms import log_bounded
+from bayes_scaling.laws._terms import log_bounded, logit_of_log
 
 #: Loss (nat/token) at which ``ratio`` is stated.
 L_REF = 3.0
@@ -36,7 +36,7 @@ AVERAGE: Mapping[str, tuple[float, float]] = MappingProxyType(
 def log_odds(loss, *, eps, ratio, gamma):
     """Logit of ``eps (1 - (1 - ratio) exp(-gamma (L - L_REF)))``, bounded at 0.001 of eps."""
     log_share = log_bounded(1 - (1 - ratio) * jnp.exp(-gamma * (loss - L_REF)))
-    return jnp.log(eps) + log_share - jnp.log1p(-eps * jnp.exp(log_share))
+    return logit_of_log(jnp.log(eps) + log_share)
 
 
 def loss_for(error: Any, *, eps: Any, ratio: Any, gamma: Any) -> Any:

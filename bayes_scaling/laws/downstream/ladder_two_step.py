@@ -24,7 +24,7 @@ from bayes_scaling.law import (
     loss,
     successes,
 )
-from bayes_scaling.laws._terms import D0, N0, logit, logit_both, logit_with_floor
+from bayes_scaling.laws._terms import D0, N0, logit, logit_between
 from bayes_scaling.laws.pretraining import chinchilla
 
 #: Scatter of the last checkpoints of one 1B run: standard deviation of the task loss (relative) and of the
@@ -52,7 +52,7 @@ def log_task_loss(params, tokens, *, E, A, alpha, B, beta):
 
 def log_odds(task_loss, *, chance, reach, k, L0):
     """Step two: logit of ``chance + (1 - chance) reach sigmoid(k (L0 - L))``."""
-    return logit_with_floor(logit_both(logit(reach), k * (L0 - task_loss)), chance)
+    return logit_between(k * (L0 - task_loss), chance, reach)
 
 
 def log_odds_chained(params, tokens, *, E, A, alpha, B, beta, chance, reach, k, L0):

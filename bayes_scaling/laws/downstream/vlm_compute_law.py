@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.stats import norm
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, positive
-from bayes_scaling.laws._terms import log_power, log_sum_exp
+from bayes_scaling.laws._roots import bisect
+from bayes_scaling.laws._terms import log_power_offset
 
 #: GFLOP at which the reducible error is stated.
 GFLOP0 = 1e10
@@ -20,7 +20,7 @@ _LOG_RANGE = (np.log(1e4), np.log(1e18))  # of compute, where crossings are look
 
 def log_mean(gflop, *, E, A, B, alpha):
     """Natural log of the expected error; A is the reducible error at GFLOP0."""
-    return log_sum_exp(log_power(E, 0.0, 1.0), log_power(A, alpha, (gflop + B) / (GFLOP0 + B)))
+    return log_power_offset(E, A, alpha, (gflop + B) / (GFLOP0 + B))
 
 
 def at_reference(A: float, B: float, alpha: float, E: float) -> dict[str, float]:
@@ -110,16 +110,7 @@ def crossing(one: dict[str, Any], two: dict[str, Any]) -> Any:
     change = sign[1:] * sign[:-1] < 0
     last = change.shape[0] - 1 - jnp.argmax(change[::-1], axis=0)
     low, high = grid.reshape(-1)[last], grid.reshape(-1)[last + 1]
-    start = gap(low)
-
-    def halve(_, bracket):
-        left, right = bracket
-        middle = (left + right) / 2
-        same = gap(middle) * start > 0
-        return jnp.where(same, middle, left), jnp.where(same, right, middle)
-
-    low, high = jax.lax.fori_loop(0, 50, halve, (low, high))
-    return jnp.where(change.any(axis=0), jnp.exp((low + high) / 2), jnp.nan)
+    return jnp.where(change.any(axis=0), jnp.exp(bisect(gap, low, high)), jnp.nan)
 
 
 def _no_shift(inputs, values):

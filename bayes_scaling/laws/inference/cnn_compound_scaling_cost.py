@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
-
-from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, positive
+from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, Response
+from bayes_scaling.laws._terms import log_power
 
 
 def log_mean(flop_ratio, width_share, *, c, linearity):
     """Natural log of the runtime relative to the data: a power, near one, of the activations."""
-    return jnp.log(c) + linearity * activation_exponent(width_share) * jnp.log(flop_ratio)
+    return log_power(c, -linearity * activation_exponent(width_share), flop_ratio)
 
 
 def activation_exponent(width_share: Any) -> Any:
@@ -53,7 +52,7 @@ LAW = Law(
     title="Runtime of a scaled convolutional network",
     equation="runtime = t0 c s^(linearity (1 - e_w/2)),  s the FLOP ratio, e_w the share of width",
     predictor=log_mean,
-    predicts=positive("runtime"),
+    predicts=Response("runtime", "1", centre="data", scatter=(0.02, 0.2)),
     inputs=(
         Input("flop_ratio", "1", "FLOP over those of the base network s", (1.0, 100.0)),
         Input("width_share", "1", "share of width in the log of s", (1e-3, 1.0)),

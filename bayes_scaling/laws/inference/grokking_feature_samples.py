@@ -58,7 +58,7 @@ LAW = Law(
     ),
     parameters=(
         Parameter("kappa", (0.19, 5.2), meaning="samples at the threshold over M ln M"),
-        Parameter("width", (0.02, 0.4), pool="tight", meaning="width of the threshold in log samples"),
+        Parameter("width", (0.0125, 0.392), pool="tight", meaning="width of the threshold in log samples"),
     ),
     monotone={"samples": "increasing", "group_order": "decreasing"},
     golden=(

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, positive
+from bayes_scaling.laws._terms import hill
 
 #: FLOP that an accelerator does in the time of moving one byte; 4.5e15 FLOP/s over 8e12 byte/s.
 INTENSITY = 562.5
+
+
+class Model(NamedTuple):
+    """What the cost of a model depends on; fields are numbers, or arrays over models."""
+
+    params: Any
+    kv_elements: Any
+    query_groups: Any
+
+
+#: Qwen3 models; the caches follow from their configurations and agree with the paper's 3.5 and 8 GB at 32k
+#: tokens of the smallest and the largest.
+QWEN3: Mapping[str, Model] = MappingProxyType(
+    {
+        "0.6B": Model(0.752e9, 57344.0, 2.0),
+        "1.7B": Model(2.03e9, 57344.0, 2.0),
+        "4B": Model(4.02e9, 73728.0, 4.0),
+        "8B": Model(8.19e9, 73728.0, 4.0),
+        "14B": Model(14.77e9, 81920.0, 5.0),
+        "32B": Model(32.76e9, 131072.0, 8.0),
+    }
+)
 
 
 def log_mean(params, prompt_tokens, output_tokens, trials, kv_elements, query_groups, *, intensity):
@@ -119,9 +143,15 @@ def affordable_tokens(
     return budget / (half + jnp.sqrt(half**2 + trials * quadratic * budget))
 
 
-class Split(NamedTuple):
-    """How a budget is split, and the success rate that it buys."""
+def answer_accuracy(output_tokens: Any, *, ceiling: Any, half: Any, steepness: Any) -> Any:
+    """Accuracy of one answer against its length, saturating: half of ``ceiling`` at ``half`` tokens."""
+    return ceiling * hill(output_tokens, half, steepness)
 
+
+class Split(NamedTuple):
+    """How a budget is split, and the success rate that it buys; all of the budget's shape."""
+
+    choice: Any  # which candidate
     trials: Any
     output_tokens: Any
     success: Any
@@ -136,43 +166,45 @@ def optimal_split(
     prompt_tokens: Any,
     kv_elements: Any,
     query_groups: Any,
+    kv_budget: Any = None,
     intensity: Any = INTENSITY,
 ) -> Split:
-    """Trials and answer length that succeed most within ``budget`` equivalent FLOP.
+    """Trials and answer length, model and cache, that succeed most within ``budget`` equivalent FLOP.
 
     Parameters
     ----------
     budget : float or array
         Any shape, and so are the results.
     success : callable
-        ``success(trials, output_tokens)``, vectorised: coverage or accuracy of a vote.
+        ``success(trials, output_tokens)``, each of shape (..., n), vectorised: coverage or accuracy of a vote
+        of each candidate.
     output_tokens : array, shape (n,)
-        Answer lengths to choose from.
+        Answer lengths of the candidates.
+    params, prompt_tokens, kv_elements, query_groups, intensity
+        As for `eflop`; numbers, or arrays of shape (n,) to compare models.
+    kv_budget : float or array, shape (n,), optional
+        With sparse attention, tokens attended to (`sparse_eflop`).
 
     Returns
     -------
     Split
-        Where not even one trial of the shortest length is affordable, no trials and no success.
+        Where no candidate can afford one trial, no trials and no success.
     """
-    lengths = jnp.asarray(output_tokens, float)
-    trials = jnp.floor(
-        affordable_trials(
-            jnp.asarray(budget, float)[..., None],
-            params,
-            prompt_tokens,
-            lengths,
-            kv_elements,
-            query_groups,
-            intensity=intensity,
-        )
-    )
+    lengths, budget = jnp.asarray(output_tokens, float), jnp.asarray(budget, float)[..., None]
+    model = (kv_elements, query_groups)
+    if kv_budget is None:
+        trials = affordable_trials(budget, params, prompt_tokens, lengths, *model, intensity=intensity)
+    else:
+        one = sparse_eflop(params, prompt_tokens, lengths, 1.0, *model, kv_budget, intensity=intensity)
+        trials = budget / one
+    trials = jnp.floor(trials)
     value = jnp.where(trials >= 1, success(jnp.maximum(trials, 1.0), lengths), 0.0)
     best = jnp.argmax(value, axis=-1)
 
     def pick(table: Any) -> Any:
         return jnp.take_along_axis(table, best[..., None], axis=-1)[..., 0]
 
-    return Split(pick(trials), lengths[best], pick(value))
+    return Split(best, pick(trials), lengths[best], pick(value))
 
 
 def kv_exponent(per_doubling: Any) -> Any:
@@ -191,8 +223,17 @@ def _no_cache(inputs, values):
     return {**inputs, "kv_elements": 1e-25}, values, {"x": inputs["output_tokens"]}, there
 
 
-_QWEN3_14B = {"params": 14.77e9, "kv_elements": 81920.0, "query_groups": 5.0, "prompt_tokens": 0.0}
-_QWEN3_4B = {"params": 4.02e9, "kv_elements": 73728.0, "query_groups": 4.0, "prompt_tokens": 0.0}
+def _alone(model: Model, output_tokens: float) -> dict[str, float]:
+    """One answer without a prompt."""
+    return {**model._asdict(), "prompt_tokens": 0.0, "output_tokens": output_tokens, "trials": 1.0}
+
+
+def _long_answers(inputs, values):
+    """Parameters and prompt do not count any more: ``(r + I) N D L^2``."""
+    long = {**inputs, "output_tokens": 1e16 * inputs["output_tokens"]}
+    A = inputs["trials"] * inputs["kv_elements"] * (inputs["query_groups"] + values["intensity"])
+    return long, values, {"x": long["output_tokens"]}, {"A": A, "alpha": -2.0}
+
 
 LAW = Law(
     name="kinetics_cost",
@@ -223,14 +264,19 @@ LAW = Law(
     },
     published={"b200": Published({"intensity": INTENSITY}, "arXiv:2506.05333, B200")},
     golden=(
-        Golden({**_QWEN3_14B, "output_tokens": 8192.0, "trials": 1.0}, 3362e12, "b200"),
-        Golden({**_QWEN3_4B, "output_tokens": 9216.0, "trials": 1.0}, 3622e12, "b200", rtol=2e-4),
+        Golden(_alone(QWEN3["14B"], 8192.0), 3362e12, "b200"),
+        Golden(_alone(QWEN3["4B"], 9216.0), 3622e12, "b200", rtol=2e-4),
     ),
-    limits=(Limit("no cache: 2 N P L", "power_law", _no_cache),),
+    limits=(
+        Limit("no cache: 2 N P L", "power_law", _no_cache),
+        Limit("long answers: (r + I) N D L^2", "power_law", _long_answers),
+    ),
     derived=(
         Derived(
             "level_4B",
-            lambda intensity: 2 * 4.02e9 / (73728 * (4 + intensity)),
+            lambda intensity: (
+                2 * QWEN3["4B"].params / (QWEN3["4B"].kv_elements * (QWEN3["4B"].query_groups + intensity))
+            ),
             "token",
             "answer length from which attention costs Qwen3-4B more than its parameters",
         ),
@@ -242,6 +288,8 @@ LAW = Law(
         "The cost is exact given the lengths; the one unknown is the accelerator's intensity, which measured "
         "costs identify. Weight reads are amortised over a batch and left out. The authors' code has the "
         "budget term of sparse attention once with plus and once with minus: minus is right, and here it "
-        "also holds for answers shorter than the budget."
+        "also holds for answers shorter than the budget. Up to some size a larger model is a better use of "
+        "compute than more answers or longer ones: 14B for Qwen3, 7B for distilled R1 (paper). Lengths of "
+        "answers scatter from question to question; average the cost over them."
     ),
 )

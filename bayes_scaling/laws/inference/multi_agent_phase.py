@@ -85,6 +85,13 @@ def mixing_levels(leaf: Any, fan_in: Any, *, gamma: Any, rho: Any) -> Any:
     return jnp.where(gain > 0, jnp.maximum(reach, 0.0) / jnp.where(gain > 0, gain, 1.0), jnp.inf)
 
 
+def clipped_bias(leaf: Any, agents: Any, fan_in: Any, *, gamma: Any, rho: Any) -> Any:
+    """Bias at the root if it grows as ``agents^s`` up to the fixed point, the quick predictor."""
+    exponent = organisation_exponent(fan_in, gamma=gamma, rho=rho)
+    grown = leaf * agents**exponent
+    return jnp.where(exponent > 0, jnp.minimum(grown, fixed_point(fan_in, gamma=gamma, rho=rho)), grown)
+
+
 def budget_threshold(ceiling: Any, *, kappa: Any, beta: Any) -> Any:
     """Total tokens beyond which one agent beats every team whose bias saturates at ``ceiling``."""
     return X0 * (jnp.arctanh(ceiling) / kappa) ** (1 / beta)
@@ -167,7 +174,8 @@ LAW = Law(
     notes=(
         "Theory and simulation: the source fits no constants. Its leaf bias kappa x^beta is bounded by a "
         "tanh here. At equal total budget the bias of a team over one agent's is N^(s - beta) while small, "
-        "so a team wins if s > beta, and s <= 1/2: nothing is gained for beta >= 1/2. Families are models; "
-        "agents of one model share errors."
+        "so a team wins if s > beta, and s <= 1/2: nothing is gained for beta >= 1/2. A bias that a bit "
+        "flips with probability f has fidelity 1 - 2 f: threes of independent agents need f < 1/6. Families "
+        "are models; agents of one model share errors, which counts of joint failures show."
     ),
 )

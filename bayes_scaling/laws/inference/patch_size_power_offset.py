@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bayes_scaling.law import Derived, Input, Law, Limit, Parameter, Published, Reference, positive
-from bayes_scaling.laws._terms import log_power, log_sum_exp
+from bayes_scaling.laws._terms import log_power_offset
 
 #: Patch side, in pixels, at which the excess loss is stated.
 P_REF = 16.0
@@ -13,7 +13,7 @@ P_REF = 16.0
 
 def log_mean(patch, *, E, A, al):
     """Natural log of the expected loss."""
-    return log_sum_exp(log_power(E, 0.0, 1.0), log_power(A, -al, patch / P_REF))
+    return log_power_offset(E, A, -al, patch / P_REF)
 
 
 def sequence_length(image: Any, patch: Any) -> Any:
@@ -47,7 +47,7 @@ LAW = Law(
     predicts=positive("loss", "nat", centre="none"),
     inputs=(Input("patch", "pixel", "side of a patch p", (1.0, 32.0)),),
     parameters=(
-        Parameter("E", (0.15, 2.0), unit="nat", meaning="loss at vanishing patches"),
+        Parameter("E", (0.063, 1.96), unit="nat", meaning="loss at vanishing patches"),
         Parameter("A", (0.03, 0.6), unit="nat", meaning="what patches of 16 pixels cost"),
         Parameter("al", (0.35, 1.82), pool="tight", meaning="exponent of the patch"),
     ),
@@ -66,6 +66,8 @@ LAW = Law(
     notes=(
         "The paper prints no formula; the loss above a floor is straight in its log-log figures. Exponents "
         "are digitised to 10 %. Dense tasks have no visible floor and exponents of 0.025 to 0.09: give them "
-        "power_law. The image size is fixed in a family."
+        "power_law (applications). The image size is fixed in a family, so that the sequence, and the "
+        "compute of a linear-time model, grows fourfold per halved patch. Accuracy follows: 84.6 % top-1 at "
+        "224 pixels and patches of one, 50 176 tokens (abstract)."
     ),
 )

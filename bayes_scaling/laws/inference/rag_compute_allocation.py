@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
-from bayes_scaling.law import Derived, Golden, Input, Law, Parameter, Published, Reference, Response
-from bayes_scaling.laws._terms import logit
+from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, Response
+from bayes_scaling.laws._terms import log_product, logit
 
 #: Constants of the paper's link: scores lie between LOW and LOW + RANGE, in standard deviations.
 RANGE, STEEPNESS, MIDDLE, LOW = 3.30, 1.81, 0.46, -2.18
+#: Documents, shots and rounds among which the paper chooses, and its budgets of tokens.
+DOCS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+SHOTS = (0, *(2**i for i in range(9)))
+ROUNDS = (1, 2, 3, 4, 5)
+BUDGETS = (16e3, 32e3, 128e3, 1e6, 5e6)
 
 
 def mean_value(docs, shots, rounds, doc_gain, shot_gain, *, a_docs, a_shots, a_rounds, b_docs, b_shots, c):
@@ -18,8 +25,7 @@ def mean_value(docs, shots, rounds, doc_gain, shot_gain, *, a_docs, a_shots, a_r
     w_docs, w_shots = weights(
         jnp.log(doc_gain), jnp.log(shot_gain), a_docs=a_docs, a_shots=a_shots, b_docs=b_docs, b_shots=b_shots
     )
-    score = w_docs * jnp.log(docs) + w_shots * jnp.log(shots) + a_rounds * jnp.log(rounds) + c
-    return squash(score)
+    return squash(c + log_product(1.0, (w_docs, docs), (w_shots, shots), (a_rounds, rounds)))
 
 
 def squash(score: Any) -> Any:
@@ -82,6 +88,58 @@ def optimal_allocation(
     )
 
 
+def best_on_grid(
+    budget: Any,
+    doc_tokens: float,
+    shot_tokens: float,
+    *,
+    w_docs: Any,
+    w_shots: Any,
+    a_rounds: Any = 0.0,
+    prompt_tokens: float = 0.0,
+    shift: float = 0.01,
+) -> Allocation:
+    """The best of the paper's grid of whole documents, shots and rounds within ``budget`` tokens.
+
+    Parameters
+    ----------
+    budget : float or array
+        Tokens over all rounds; must pay for the prompt.
+    doc_tokens, shot_tokens, prompt_tokens : float
+        Length of a document, of an example, and of what every round holds besides.
+    w_docs, w_shots, a_rounds : float or array
+        As for `optimal_allocation`; they broadcast with the budget.
+    shift : float
+        Added to documents and shots, so that none has a logarithm; the paper's value was not seen.
+
+    Raises
+    ------
+    ValueError
+        If a budget does not pay for the prompt.
+    """
+    if np.min(budget) < prompt_tokens:
+        raise ValueError(
+            f"a budget of {np.min(budget):g} tokens does not pay for a prompt of {prompt_tokens:g}"
+        )
+    docs, shots, rounds = np.array(list(product(DOCS, SHOTS, ROUNDS)), float).T
+    length = rounds * (prompt_tokens + docs * doc_tokens + shots * shot_tokens)
+    budget, w_docs, w_shots, a_rounds = (
+        jnp.asarray(a, float)[..., None] for a in jnp.broadcast_arrays(budget, w_docs, w_shots, a_rounds)
+    )
+    score = log_product(1.0, (w_docs, docs + shift), (w_shots, shots + shift), (a_rounds, rounds))
+    best = jnp.argmax(jnp.where(length <= budget, score, -jnp.inf), axis=-1)
+    return Allocation(*(jnp.asarray(a)[best] for a in (docs, shots, rounds)))
+
+
+def _near_the_middle(inputs, values):
+    """Where effects are small, the score is a line in the log of the documents."""
+    tiny = 1e-3
+    here = {name: tiny * value for name, value in values.items()} | {"c": -MIDDLE}
+    there = {"docs": inputs["docs"], "shots": 1.0, "rounds": 1.0, "doc_gain": 1.0, "shot_gain": 1.0}
+    slope = RANGE * STEEPNESS / 4
+    return there, here, {"x": inputs["docs"]}, {"a": LOW + RANGE / 2, "b": slope * here["a_docs"]}
+
+
 LAW = Law(
     name="rag_compute_allocation",
     title="Score of retrieval from documents, shots and rounds",
@@ -124,6 +182,7 @@ LAW = Law(
             "gemini_1_5_flash",
         ),
     ),
+    limits=(Limit("small effects, near the middle of the link", "log_linear", _near_the_middle),),
     derived=(
         Derived(
             "per_doubled_docs", lambda a_docs: a_docs * jnp.log(2.0), "1", "score of twice the documents"
@@ -141,7 +200,10 @@ LAW = Law(
         "A family is a task; a, b belong to the language model. Scores are standardised over the study, and "
         "none of something is written as the small shift of the source. The published mean squared error, "
         "0.085, is that of the standardised score: under every link that the paper tries, MSE / (1 - R^2) "
-        "is the same 0.88. With the best configuration at each budget the score is nearly linear in the log "
-        "of the budget up to 1e6 tokens (log_linear)."
+        "is the same 0.88. With the best configuration at each budget (optimal_allocation, or best_on_grid "
+        "of the paper's choices) the score is nearly linear in the log of the budget up to 1e6 tokens "
+        "(log_linear), flatter beyond. The published fit reached 96.6 % of the best score on other domains, "
+        "and from 128e3 tokens came within 2.8 % at 1e6 and 5.6 % at 5e6. A raw proportion wants a logit: "
+        "the odds are then a power of each input where the gains are left out."
     ),
 )

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, successes
 from bayes_scaling.laws._terms import logit
 from bayes_scaling.laws.inference.retrieval_datastore_loglinear import S0
+
+#: 90 % prior intervals of the slope by kind of task, for `with_priors`; the default covers both.
+SLOPES: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {"knowledge": (0.009, 0.294), "reasoning": (-0.082, 0.082)}
+)
 
 
 def logit_mean(datastore_tokens, *, alone, slope):
@@ -50,6 +58,7 @@ LAW = Law(
     ),
     notes=(
         "Families are tasks of one model. Knowledge tasks gain (slopes up to about 0.3), reasoning tasks "
-        "little or nothing, so the slope has no sign. Form and S0 are ours; the source prints none."
+        "little or nothing, so the slope has no sign: SLOPES has an interval for each kind. Form and S0 are "
+        "ours; the source prints none."
     ),
 )

@@ -5,16 +5,14 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, successes
-from bayes_scaling.laws._terms import log_bounded, log_power, log_sum_exp, logit_of_nats
-
-N_REF = 7e9
+from bayes_scaling.laws._terms import log_power, log_sum_exp
+from bayes_scaling.laws.inference.rl_posttrain_loglinear import N_REF, log_odds
 
 
 def logit_mean(params, samples, *, size, be, gap, X0, al):
     """Log odds of solving a problem in one attempt."""
     data = jnp.log(gap) - jnp.log1p(samples / X0)
-    nats = jnp.exp(log_bounded(-al * log_sum_exp(log_power(size, be, params / N_REF), data)))
-    return logit_of_nats(nats)
+    return log_odds(-al * log_sum_exp(log_power(size, be, params / N_REF), data))
 
 
 def at_reference(N_c: float, be: float, al: float, B: float, X0: float) -> dict[str, float]:
@@ -24,7 +22,7 @@ def at_reference(N_c: float, be: float, al: float, B: float, X0: float) -> dict[
 
 def _no_data_term(inputs, values):
     """A tiny error of size alone is a power law, and so are the odds of being right."""
-    here = {**values, "gap": 1e-300, "size": 1e-60, "al": 0.3 + values["al"]}
+    here = {**values, "gap": 1e-307, "size": 1e-260, "al": 0.6 + values["al"]}
     there = {"A": here["size"] ** -here["al"], "alpha": -values["be"] * here["al"]}
     return inputs, here, {"x": inputs["params"] / N_REF}, there
 

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, successes
 from bayes_scaling.laws._terms import hill, logit
+
+#: Asymptotes of single changes of the recipe, of which no full fit is printed (paper*).
+ASYMPTOTES: Mapping[str, float] = MappingProxyType(
+    {
+        "8_generations": 0.585,
+        "16_generations": 0.610,
+        "24_generations": 0.590,
+        "32_generations": 0.595,
+        "dapo_loss": 0.520,
+        "cispo_loss": 0.595,
+        "bf16_logits": 0.52,
+        "fp32_logits": 0.61,
+        "code_beside_math": 0.615,
+    }
+)
 
 
 def logit_mean(gpu_hours, *, A, start, B, C_mid):
@@ -43,7 +60,7 @@ LAW = Law(
     predicts=successes(name="n_correct", trials="n_samples", link="logit"),
     inputs=(Input("gpu_hours", "GPU-hour", "compute of the RL run", (100.0, 1e5)),),
     parameters=(
-        Parameter("A", (0.357, 0.80), "unit", meaning="asymptote of the pass rate"),
+        Parameter("A", (0.357, 0.80), "unit", "separate", meaning="asymptote of the pass rate"),
         Parameter("start", (0.2, 0.85), "unit", meaning="pass rate before training over the asymptote"),
         Parameter("B", (1.1, 2.95), pool="tight", meaning="steepness in the log of compute"),
         Parameter("C_mid", (770.0, 2.1e4), unit="GPU-hour", meaning="compute of half the gain"),
@@ -78,6 +95,8 @@ LAW = Law(
     notes=(
         "A family is a recipe on a model. Efficiency choices (aggregation, normalisation, curriculum, "
         "off-policy steps) move B and C_mid; loss type, precision, context and model size move A. Three "
-        "repeats of one recipe agree in A to 0.02. A generic real response has saturating_hill."
+        "repeats of one recipe agree in A to 0.02. Steepness: 1.09 for code trained beside mathematics, 1.77 "
+        "with the loss of DAPO, 2.01 with that of CISPO; ASYMPTOTES has further values of A. A fit of the "
+        "first 50 000 GPU-hours foretold the run of 100 000. A generic real response has saturating_hill."
     ),
 )

@@ -7,16 +7,17 @@ from typing import Any
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, positive
+from bayes_scaling.laws._terms import log_product
 
 
 def log_mean(temperature, examples, *, c, delta, gamma):
     """Natural log of the relative change of the weights."""
-    return jnp.log(c) + delta * jnp.log(temperature) + gamma * jnp.log(examples)
+    return log_product(c, (delta, temperature), (gamma, examples))
 
 
 def critical_temperature(examples: Any, *, c: Any, delta: Any, gamma: Any) -> Any:
     """Temperature at which the weights change by their own size and the lazy regime ends."""
-    return jnp.exp(-(jnp.log(c) + gamma * jnp.log(examples)) / delta)
+    return jnp.exp(-log_product(c, (gamma, examples)) / delta)
 
 
 def best_temperature_exponent(hidden_layers: Any) -> Any:
