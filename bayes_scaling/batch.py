@@ -117,16 +117,16 @@ def _check_alike(data_sets: Sequence[Data]) -> None:
         if signature(data) == wanted:
             continue
         for name, one, other in zip(Data._fields, data_sets[0], data, strict=True):
-            here, there = signature(other)[0], signature(one)[0]
+            here, there = _told(other), _told(one)
             if here != there:
                 raise BatchError(
-                    f"data set {i} differs from the first in {name!r}: {_told(here)} against {_told(there)}; "
+                    f"data set {i} differs from the first in {name!r}: {here} against {there}; "
                     "lay out all tables with the same pad=(rows, families), or sample each size by itself"
                 )
 
 
-def _told(arrays: tuple[tuple[tuple[int, ...], np.dtype], ...]) -> str:
-    return ", ".join(f"{kind} {list(size)}" for size, kind in arrays)
+def _told(field: Any) -> str:
+    return ", ".join(f"{x.dtype} {list(x.shape)}" for x in map(np.asarray, jax.tree.leaves(field)))
 
 
 # On threads

@@ -140,7 +140,7 @@ def compiled(
     settings: Settings,
     signature: tuple[Any, ...],
     vmapped: bool,
-    devices: tuple[jax.Device, ...] = (),
+    devices: tuple[Any, ...] = (),
     data_sets: int = 0,
 ) -> Program:
     """Compile for data of one signature, both functions at the same time.
@@ -158,7 +158,7 @@ def _compiled(
     settings: Settings,
     signature: tuple[Any, ...],
     vmapped: bool,
-    devices: tuple[jax.Device, ...],
+    devices: tuple[Any, ...],
     data_sets: int,
 ) -> Program:
     leaves, tree = signature
@@ -190,7 +190,7 @@ def _compiled(
 
 
 def shared_out(
-    advance: Callable[..., Any], vmapped: bool, devices: tuple[jax.Device, ...]
+    advance: Callable[..., Any], vmapped: bool, devices: tuple[Any, ...]
 ) -> tuple[Any, tuple[NamedSharding, ...]]:
     """All chains in one program in which no device waits for another, and where its arguments lie."""
     mesh = Mesh(np.array(devices), ("chain",))

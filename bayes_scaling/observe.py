@@ -120,11 +120,12 @@ class PolarStudentT(dist.StudentT):
     def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Any:
         """Draws of shape ``sample_shape + batch_shape``."""
         first, second = jax.random.split(key)
-        shape, kind = sample_shape + self.batch_shape, jnp.result_type(self.loc, float)
+        df, loc, scale = (jnp.asarray(x) for x in (self.df, self.loc, self.scale))
+        shape, kind = sample_shape + self.batch_shape, jnp.result_type(loc, float)
         u = 1 - jax.random.uniform(first, shape, kind)  # in (0, 1]
-        radius = jnp.sqrt(self.df * jnp.expm1(-2 / self.df * jnp.log(u)))
+        radius = jnp.sqrt(df * jnp.expm1(-2 / df * jnp.log(u)))
         angle = 2 * jnp.pi * jax.random.uniform(second, shape, kind)
-        return self.loc + self.scale * radius * jnp.cos(angle)
+        return loc + scale * radius * jnp.cos(angle)
 
 
 def student(df: Any, loc: Any, scale: Any, valid: Any) -> dist.Distribution:

@@ -87,7 +87,7 @@ def drawn(
     settings: Settings,
     tally: Tally,
     threads: int,
-    devices: tuple[jax.Device, ...] = (),
+    devices: tuple[Any, ...] = (),
 ) -> Draws:
     """What `sample` does, on at most that many threads; with 0, in the caller's."""
     began = time.perf_counter()
@@ -182,7 +182,7 @@ def affordable(program: Program, shape: Shape, data: Data, settings: Settings, c
     return replace(settings, most_draws=max(settings.draws, int(room)))
 
 
-def _devices(chains: int) -> tuple[jax.Device, ...]:
+def _devices(chains: int) -> tuple[Any, ...]:
     """Devices of this process that share the chains equally; none if there is one, or one was chosen."""
     if jax.config.jax_default_device is not None:
         return ()

@@ -356,7 +356,9 @@ def _prepared(tree: xr.DataTree, law: Law, runs: Runs) -> Prepared:
     if structure is None:
         return prepared
     group = tree.children["discrepancy"].to_dataset()
-    arrays = [group[name].values for name in ("coordinates", "centre", "points", "basis")]
-    path = {name: float(group.attrs[name]) for name in ("hurst", "level")}
-    marks = Landmarks(*arrays, **path, kind=structure.kind)
+    coordinates, centre, points, basis = (
+        group[name].values for name in ("coordinates", "centre", "points", "basis")
+    )
+    hurst, level = (float(group.attrs[name]) for name in ("hurst", "level"))
+    marks = Landmarks(coordinates, centre, points, basis, hurst, level, structure.kind)
     return replace(prepared, marks=marks)

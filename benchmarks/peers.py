@@ -298,7 +298,7 @@ def main() -> None:
     parser.add_argument("--sbc", type=int, default=1000, help="data sets of the calibration")
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, help="data sets at once on a device")
     parser.add_argument("--rehearse", action="store_true", help="the table of devices on the CPU, vmapped")
-    parser.add_argument("--budget", type=float, default=20, help="seconds that a peer has for a batch")
+    parser.add_argument("--budget", type=float, default=15, help="seconds that a peer has for a batch")
     parser.add_argument("--limit", type=float, default=300, help="seconds per process")
     parser.add_argument("--peers", action="store_true", help="make the environment of PyMC")
     parser.add_argument("--peer-python", help="interpreter of an environment with PyMC and nutpie")
