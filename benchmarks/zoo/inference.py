@@ -162,7 +162,8 @@ def discovery_case() -> Iterator[Outcome]:
             found.quantities = [quantity(posterior, n) for n in names]
         density = draws_log_likelihood(posterior)
         expected = np.logaddexp.reduce(density, axis=0) - np.log(len(density)) - density.var(axis=0)
-        found.tables = [Table("", ["expected log density of the counts (WAIC)"], [[f"{expected.sum():.1f}"]])]
+        columns = ["expected log density of the counts (WAIC)"]
+        found.tables = [Table(f"Variant {variant}", columns, [[f"{expected.sum():.1f}"]])]
         yield found
 
 

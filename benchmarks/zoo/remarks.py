@@ -170,4 +170,11 @@ data moved it against the prior.""",
     "pile_tasks": """\
 The fit to HellaSwag did not end in 480 s: 28 rows in six families, of which two have one run, with known
 errors of 0.5 to 2 %. Why the sampler needs so many steps there is not known yet.""",
+    "obs_scaling": """\
+GSM8K is left out of the capabilities, which come from the seven other benchmarks, and every family of models
+is held out in one of three folds; quantities are those of the first fold. A second component lowers the CRPS
+from 0.044 to 0.037 and its weight is far from zero; a third changes neither and its weight holds zero. Two
+capabilities are enough for this task, where the paper takes three for all. Bands hold 89 to 92 % of the
+families' models that the fit never saw. Capabilities are standardised over all models, the held-out ones
+included: that shift of the axis knows nothing about their score on the task.""",
 }
