@@ -61,9 +61,9 @@ class Data(NamedTuple):
     spread: Any  # (P,) prior medians of the spread between families
     centring: Any  # (F,) how far a family is sampled centred, between 0 and 1
     rotation: Any  # (F, R, R) from the basis of a family to that of the table
-    projected: Any  # (n, R) features times the typical share that a discrepancy moves
-    gram: Any  # (F, R) their sums of squares in a family; its basis makes them orthogonal
-    target: Any  # (n,) response on the link scale
+    projected: Any  # (n, R) features times weights of the rows, where a discrepancy is linear
+    gram: Any  # (F, R) their products with the features, summed; a family's basis leaves no others
+    target: Any  # (n,) response on the link scale, the log of the part that a discrepancy moves
     base: Any  # (): log of the part of a response that no discrepancy moves; -inf for none
     noise: Any  # (4 or 6, 2): location and scale of the terms of `NOISE`
     structure: Any  # (2,): location and scale of the log of the discrepancy's scale
@@ -184,9 +184,9 @@ def prepare(
         )
     basis = _family_bases(phi * (share * np.sqrt(weight))[:, None], measured.family, families)
     phi = np.einsum("nr,nrs->ns", phi, basis[measured.family])
-    projected = phi * (share * weight)[:, None]
+    projected = phi * (share**2 * weight)[:, None]
     gram = np.zeros((families, phi.shape[1]))
-    np.add.at(gram, measured.family, projected * phi * share[:, None])
+    np.add.at(gram, measured.family, projected * phi)
     noise = law.predicts
     data = Data(
         inputs=tuple(
@@ -214,7 +214,7 @@ def prepare(
         rotation=basis,
         projected=padded(projected),
         gram=gram,
-        target=padded(target, shift),
+        target=padded(target + np.log(share), shift),
         base=np.float64(base),
         noise=_noise_priors(noise, clustering),
         structure=np.array(structure.scale if structure else (0.0, 1.0), dtype=float),

@@ -33,6 +33,9 @@ LEAST_DF = 2.0
 SPREAD_SD = 0.8
 
 
+#: A discrepancy moves at least this share of a prediction, so that logs of it are finite.
+LEAST_MOVED = 1e-3
+
 #: Standard deviation of a count on the link scale, about; only coordinates of the sampler depend on it.
 TYPICAL_COUNT_NOISE = 0.2
 
@@ -131,14 +134,15 @@ def family_latents(shape: Shape, data: Data, upper: Population, own: Any) -> Any
 def conditional_weights(shape: Shape, data: Data, eta: Any, upper: Population) -> tuple[Any, Any]:
     """Centre and width (F, R) of the discrepancy's weights given the law's curve, for Gaussian noise.
 
-    In a basis that makes the features of a family orthogonal, regression of the residuals on them has a
-    closed form. The model samples ``z`` with ``weights = centre + width z``, whose prior
-    ``z ~ Normal(-centre / width, scale / width)`` is ``weights ~ Normal(0, scale)``; given the data z is
-    close to unit normal whatever the law's parameters and scales are, so that the posterior has no funnel
-    and no narrow ridge along what the discrepancy makes up for. The Student-t noise counts by its Fisher
-    information.
+    On the log of the part that it moves a discrepancy is linear; in a basis that makes the features of a
+    family orthogonal, regression of the residuals on them has a closed form. The model samples ``z`` with
+    ``weights = centre + width z``, whose prior ``z ~ Normal(-centre / width, scale / width)`` is
+    ``weights ~ Normal(0, scale)``; given the data z is close to unit normal whatever the law's parameters and
+    scales are, so that the posterior has no funnel and no narrow ridge along what the discrepancy makes up
+    for. The Student-t noise counts by its Fisher information.
     """
-    gap = (data.target - eta) * data.valid
+    _, moved = _parts(eta, data.base)
+    gap = (data.target - eta - moved) * data.valid
     noise = TYPICAL_COUNT_NOISE**2
     if shape.noise == "student":
         df = LEAST_DF + jnp.exp(upper.noise[3])
@@ -185,12 +189,19 @@ def predict_rows(shape: Shape, inputs: tuple[Any, ...], schedule: Any, rows: lis
 
 
 def displaced(eta: Any, delta: Any, base: Any) -> Any:
-    """Add a discrepancy (n,) to predictions on the link scale.
+    """Move predictions on the link scale by a discrepancy (n,).
 
-    ``delta`` is the relative error of a positive response's part above ``exp(base)``, to first order: a loss
-    drifts the less the nearer it is to what cannot be reduced. Without a base it adds to the link scale.
+    Of a positive response, the part above ``exp(base)`` is multiplied by ``exp(delta)``: a loss drifts the
+    less the nearer it is to what cannot be reduced. Without a base, delta adds to the link scale.
     """
-    return eta - delta * jnp.expm1(jnp.minimum(base - eta, 0.0))
+    kept, moved = _parts(eta, base)
+    return eta + jnp.logaddexp(kept, moved + delta)
+
+
+def _parts(eta: Any, base: Any) -> tuple[Any, Any]:
+    """Logs of the shares of a response that a discrepancy leaves alone, and that it moves."""
+    kept = jnp.minimum(base - eta, -LEAST_MOVED)
+    return kept, jnp.log(-jnp.expm1(kept))
 
 
 def seed_and_misfit(log_total: Any, slope: Any, logit_share: Any, away: Any) -> tuple[Any, Any]:

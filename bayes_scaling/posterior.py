@@ -19,7 +19,7 @@ from bayes_scaling.borrowed.conflict import TRUST, Conflict, borrow
 from bayes_scaling.borrowed.model import placed
 from bayes_scaling.borrowed.record import Prior
 from bayes_scaling.diagnostics import Diagnostics, diagnose, identifiability
-from bayes_scaling.engine import Settings
+from bayes_scaling.engine import Settings, resolved
 from bayes_scaling.evaluate import evaluate, prior_latents
 from bayes_scaling.law import Derived, Law, with_priors
 from bayes_scaling.laws import law as law_by_name
@@ -184,8 +184,9 @@ def settled(
     progress: Progress | None = None,
 ) -> Posterior:
     """Sample and judge (`from_draws`, `lean`); once more with smaller steps if only divergences fail."""
+    settings = resolved(settings, prepared.shape)
     found = judge(prepared, sample(prepared.shape, prepared.data, settings, progress=progress), settings)
-    if found.diagnostics.only_divergences and settings.target_accept < SMALL_STEPS:
+    if found.diagnostics.only_divergences and (settings.target_accept or 0.0) < SMALL_STEPS:
         smaller = replace(settings, target_accept=SMALL_STEPS)
         again = judge(prepared, sample(prepared.shape, prepared.data, smaller, progress=progress), smaller)
         if again.diagnostics.passed or again.diagnostics.divergences < found.diagnostics.divergences:

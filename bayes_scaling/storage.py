@@ -360,5 +360,5 @@ def _prepared(tree: xr.DataTree, law: Law, runs: Runs) -> Prepared:
         group[name].values for name in ("coordinates", "centre", "points", "basis")
     )
     hurst, level = (float(group.attrs[name]) for name in ("hurst", "level"))
-    marks = Landmarks(coordinates, centre, points, basis, hurst, level, structure.kind)
+    marks = Landmarks(coordinates, centre, points, basis, hurst, level, structure.kind, structure.length)
     return replace(prepared, marks=marks)

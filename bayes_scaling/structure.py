@@ -1,8 +1,8 @@
 """Structural discrepancy: how far reality drifts from a law as scale leaves the data.
 
 A Gaussian process over the centred logs of a law's inputs, in a low-rank basis, so that it costs a few
-latent normals and no Cholesky factorisation of the table. Its spread grows with the distance from the centre
-of the data, and it is a relative error of the part of a positive response that may still be moved
+latent normals and no Cholesky factorisation of the table. What it has learnt within the data it forgets with
+the distance from them, and it is a relative error of the part of a positive response that may still be moved
 (`model.displaced`).
 
 The defaults were chosen by leave-largest-out forecasts on public studies, each study scored with what the
@@ -18,10 +18,8 @@ from typing import Literal
 import numpy as np
 
 MOST_LANDMARKS = 200
-#: E-folds over which a stationary discrepancy forgets.
-LENGTH = 3.0
 
-Kind = Literal["fractional", "integrated", "exponents", "stationary"]
+Kind = Literal["stationary", "fractional", "integrated", "exponents"]
 
 
 @dataclass(frozen=True)
@@ -30,20 +28,22 @@ class Structure:
 
     Parameters
     ----------
-    kind : {"fractional", "integrated", "exponents", "stationary"}
-        Fractional Brownian motion over the logs of the inputs; or integrated Brownian motion along the log of
-        their product, which is compute; a linear drift, that is an error of the law's local exponents; a
-        Gaussian process with squared-exponential kernel of length 3 e-folds (docs/calibration.md compares
-        them).
+    kind : {"stationary", "fractional", "integrated", "exponents"}
+        A Gaussian process with squared-exponential kernel over the logs of the inputs, which goes back to the
+        law far from the data; or fractional Brownian motion over them; integrated Brownian motion along the
+        log of their product, which is compute; a linear drift, that is an error of the law's local exponents
+        (docs/calibration.md compares them).
     hurst : float
         Hurst exponent of the fractional Brownian motion: 0.5 is a random walk, towards 1 a straight drift.
+    length : float
+        E-folds over which a stationary discrepancy forgets.
     rank : int
         Number of basis functions.
     level : float
-        Standard deviation at the centre, as a multiple of that one e-fold away from it. It spares the law
-        from passing exactly through the centre of the data, which is a narrow ridge for a sampler.
+        Standard deviation of a constant part, as a multiple of that of a step of one e-fold. It spares the
+        law from passing exactly through the centre of the data, which is a narrow ridge for a sampler.
     scale : tuple of float
-        Location and scale of the log of its standard deviation one e-fold away from the centre.
+        Location and scale of the log of the standard deviation of its change over one e-fold.
     centre : mapping of str to float, optional
         Inputs of the run at which it is anchored; default: the geometric mean of the fitted runs. A prior
         that was borrowed from measured families brings their centre with it.
@@ -54,7 +54,8 @@ class Structure:
     level: float = 1.0
     scale: tuple[float, float] = (-4.5, 0.6)
     centre: Mapping[str, float] | None = None
-    kind: Kind = "fractional"
+    kind: Kind = "stationary"
+    length: float = 2.0
 
 
 DEFAULT = Structure()
@@ -70,32 +71,33 @@ class Landmarks:
     basis: np.ndarray  # (m, R): K(x, points) @ basis are the features at x
     hurst: float
     level: float
-    kind: Kind = "fractional"
+    kind: Kind
+    length: float
 
 
-def _fractional(a: np.ndarray, b: np.ndarray, hurst: float) -> np.ndarray:
+def _fractional(a: np.ndarray, b: np.ndarray, hurst: float, _: float) -> np.ndarray:
     left, right = (np.linalg.norm(x, axis=-1) ** (2 * hurst) for x in (a, b))
     apart = np.linalg.norm(a[..., :, None, :] - b[..., None, :, :], axis=-1) ** (2 * hurst)
     return (left[..., :, None] + right[..., None, :] - apart) / 2
 
 
-def _integrated(a: np.ndarray, b: np.ndarray, _: float) -> np.ndarray:
+def _integrated(a: np.ndarray, b: np.ndarray, *_: float) -> np.ndarray:
     u, v = a.sum(axis=-1)[..., :, None], b.sum(axis=-1)[..., None, :]
     near, far = np.minimum(np.abs(u), np.abs(v)), np.maximum(np.abs(u), np.abs(v))
     return np.where(u * v > 0, near**2 * (3 * far - near) / 2, 0.0)  # Var = |u|^3: 1 at one e-fold
 
 
-def _exponents(a: np.ndarray, b: np.ndarray, _: float) -> np.ndarray:
+def _exponents(a: np.ndarray, b: np.ndarray, *_: float) -> np.ndarray:
     return a @ np.swapaxes(b, -1, -2)
 
 
-def _stationary(a: np.ndarray, b: np.ndarray, _: float) -> np.ndarray:
+def _stationary(a: np.ndarray, b: np.ndarray, _: float, length: float) -> np.ndarray:
     apart = ((a[..., :, None, :] - b[..., None, :, :]) ** 2).sum(axis=-1)
-    unit = 2 * (1 - np.exp(-1 / (2 * LENGTH**2)))  # the variance of a step of one e-fold is 1
-    return np.exp(-apart / (2 * LENGTH**2)) / unit
+    unit = 2 * (1 - np.exp(-1 / (2 * length**2)))  # the variance of a step of one e-fold is 1
+    return np.exp(-apart / (2 * length**2)) / unit
 
 
-_KERNELS: dict[str, Callable[[np.ndarray, np.ndarray, float], np.ndarray]] = {
+_KERNELS: dict[str, Callable[[np.ndarray, np.ndarray, float, float], np.ndarray]] = {
     "fractional": _fractional,
     "integrated": _integrated,
     "exponents": _exponents,
@@ -111,14 +113,15 @@ def kernel(a: np.ndarray, b: np.ndarray, path: Structure | Landmarks) -> np.ndar
     a, b : ndarray, shape (..., n, q), (..., m, q)
         Centred logs of inputs.
     path : Structure or Landmarks
-        Its kind; ``level**2`` is added. Fractional:
-        ``(|a|^2H + |b|^2H - |a - b|^2H) / 2`` (Mandelbrot and Van Ness 1968).
+        Its kind; ``level**2`` is added. With r the distance, stationary:
+        ``exp(-r^2 / 2 length^2)`` over twice its drop at one e-fold; fractional:
+        ``(|a|^2H + |b|^2H - r^2H) / 2`` (Mandelbrot and Van Ness 1968).
 
     Returns
     -------
     ndarray, shape (..., n, m)
     """
-    return _KERNELS[path.kind](a, b, path.hurst) + path.level**2
+    return _KERNELS[path.kind](a, b, path.hurst, path.length) + path.level**2
 
 
 def landmarks(structure: Structure, coordinates: np.ndarray, centre: np.ndarray | None = None) -> Landmarks:
@@ -133,7 +136,16 @@ def landmarks(structure: Structure, coordinates: np.ndarray, centre: np.ndarray 
     kept = np.maximum(values[order], 1e-9)
     basis = np.zeros((len(points), structure.rank))
     basis[:, : len(order)] = vectors[:, order] / np.sqrt(kept) * (values[order] > 1e-9)
-    return Landmarks(centred, centre, points, basis, structure.hurst, structure.level, structure.kind)
+    return Landmarks(
+        centred,
+        centre,
+        points,
+        basis,
+        structure.hurst,
+        structure.level,
+        structure.kind,
+        structure.length,
+    )
 
 
 def features(marks: Landmarks, centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -54,11 +54,19 @@ def test_basis_and_remainder_make_up_the_kernel(kind) -> None:
 
 
 def test_increments_of_a_fractional_path_depend_on_the_distance_only() -> None:
-    path, x = bs.Structure(hurst=0.6, level=0.0), points(5)
+    path, x = bs.Structure(kind="fractional", hurst=0.6, level=0.0), points(5)
     covariance = kernel(x, x, path)
     steps = np.diag(covariance)[:, None] + np.diag(covariance)[None] - 2 * covariance
     apart = np.linalg.norm(x[:, None] - x[None], axis=2)
     assert steps == pytest.approx(apart**1.2, abs=1e-12)
+
+
+def test_a_stationary_path_goes_back_to_the_law() -> None:
+    """Two plans far apart have nothing in common but the level, and each is as uncertain as the other."""
+    path = bs.Structure(kind="stationary", length=2.0, level=0.0)
+    covariance = kernel(np.array([[0.0, 0.0], [4.0, 0.0], [20.0, 0.0]]), np.array([[0.0, 0.0]]), path)[:, 0]
+    assert covariance[1] / covariance[0] == pytest.approx(np.exp(-2.0))
+    assert covariance[2] == pytest.approx(0.0, abs=1e-20)
 
 
 def test_a_drift_of_the_exponents_is_linear() -> None:
@@ -76,6 +84,7 @@ def test_the_scale_of_one_kind_says_nothing_of_another() -> None:
         for kind in KINDS
     }
     assert about["fractional"] == {"hurst": 0.75, "level": 1.0}
+    assert about["stationary"] == {"length": bs.Structure().length, "level": 1.0}
     assert len({frozenset(found.items()) for found in about.values()}) == len(KINDS)
 
 

@@ -323,11 +323,11 @@ def test_anchor_and_units_of_a_centred_law_are_checked(simple, learnt) -> None:
 def test_a_discrepancy_of_another_kind_is_refused(learnt) -> None:
     one = learnt.terms[-1]
     terms = (*learnt.terms[:-1], replace(one, name=STRUCTURE, location=-5.0, scale=0.3))
-    smooth = replace(learnt, terms=terms, structure={"hurst": 0.9, "level": 1.0})
+    smooth = replace(learnt, terms=terms, structure={"length": 9.0, "level": 1.0})
     prepared = prepare(LAW, new_runs(2), structure=bs.Structure())
-    with pytest.raises(PriorError, match=r"discrepancy of hurst=0.9, but the one to fit has hurst=0.75"):
+    with pytest.raises(PriorError, match=r"discrepancy of length=9, but the one to fit has length=2"):
         with_prior(prepared, smooth)
-    same = replace(smooth, structure={"hurst": 0.75, "level": bs.Structure().level})
+    same = replace(smooth, structure={"length": 2.0, "level": bs.Structure().level})
     np.testing.assert_array_equal(with_prior(prepared, same).data.structure, [-5.0, 0.3])
 
 
@@ -631,7 +631,7 @@ def test_the_discrepancy_is_anchored_where_the_prior_was_learnt() -> None:
     wide = prepare(law, bs.read_runs(table), structure=bs.Structure())
     about = structure_of(wide, anchored=True)
     at = {name: float(np.exp(np.log(table[name]).mean())) for name in ("params", "tokens")}
-    assert about == pytest.approx({"hurst": 0.75, "level": 1.0} | {f"centre.{k}": v for k, v in at.items()})
+    assert about == pytest.approx({"length": 2.0, "level": 1.0} | {f"centre.{k}": v for k, v in at.items()})
     prior = Prior("chinchilla", (), (), {}, structure=about)
     found = placed(bs.Structure(), prior)
     assert found is not None

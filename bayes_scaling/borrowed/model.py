@@ -11,7 +11,7 @@ from bayes_scaling.law import nearest
 from bayes_scaling.layout import NOISE as TERMS
 from bayes_scaling.layout import Prepared
 from bayes_scaling.runs import Runs
-from bayes_scaling.structure import Structure
+from bayes_scaling.structure import DEFAULT, Structure
 
 #: With several new families the population keeps at least this part of a term's scale.
 LEAST_SHARE = 0.3
@@ -112,9 +112,11 @@ def tokenizer(runs: Runs) -> float | None:
 
 def structure_of(prepared: Prepared, *, anchored: bool = False) -> dict[str, float]:
     """What the scale of a discrepancy refers to, and where it is anchored if that is asked."""
-    found = {name: float(getattr(prepared.structure, name)) for name in ("hurst", "level")}
-    if prepared.structure and prepared.structure.kind != Structure().kind:
-        found[prepared.structure.kind] = 1.0  # a scale of one kind of path says nothing of another kind
+    path = prepared.structure or DEFAULT
+    # a scale of one kind of path says nothing of another kind
+    own = {"fractional": ("hurst", path.hurst), "stationary": ("length", path.length)}
+    name, number = own.get(path.kind, (path.kind, 1.0))
+    found = {name: float(number), "level": float(path.level)}
     if anchored and prepared.marks is not None:
         names = [i.name for i in prepared.law.inputs if i.kind == "positive"]
         places = np.exp(prepared.marks.centre)
@@ -178,6 +180,7 @@ def _same_model(prepared: Prepared, prior: Prior) -> None:
             raise PriorError(
                 f"the prior was learnt with a discrepancy of {', '.join(differs)}, but the one to fit has "
                 + ", ".join(f"{k}={v:g}" for k, v in own.items())
+                + "; learn the prior anew with that one, or ask for a Structure like the prior's"
             )
     size = tokenizer(prepared.runs) if "token" in " ".join(prior.units.values()) else None
     if size and prior.bytes_per_token and abs(size / prior.bytes_per_token - 1) > SAME_TOKENIZER:

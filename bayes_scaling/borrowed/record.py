@@ -80,8 +80,8 @@ class Prior:
     anchor : Anchor or None
         For laws that are centred on the data; ``None`` means relative to the new table's own centre.
     structure : mapping of str to float, or None
-        Hurst exponent and level of the discrepancy whose scale is among the terms, and the inputs at which
-        it is anchored, as ``centre.<input>``.
+        Length (or what else shapes its kind) and level of the discrepancy whose scale is among the terms, and
+        the inputs at which it is anchored, as ``centre.<input>``.
     bytes_per_token : float or None
         Of the tokenizer, where the runs say it.
     title : str

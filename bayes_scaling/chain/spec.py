@@ -23,9 +23,9 @@ _VARIANT = {"loss": 1, "task_loss": 2, "both": 3, "direct": 4}
 RESPONSES = ("accuracy", "error", "n_correct")
 
 #: Drift of a task from its sigmoid, on the logit and per e-fold of the loss (docs/downstream.md).
-TASK_STRUCTURE = Structure(rank=4, level=0.2, scale=(math.log(0.3), 0.8))
+TASK_STRUCTURE = Structure(kind="fractional", rank=4, level=0.2, scale=(math.log(0.3), 0.8))
 #: The same per e-fold of parameters or tokens, for tasks straight from those.
-DIRECT_STRUCTURE = Structure(rank=8, level=0.3, scale=(math.log(0.05), 0.8))
+DIRECT_STRUCTURE = Structure(kind="fractional", rank=8, level=0.3, scale=(math.log(0.05), 0.8))
 #: Standard deviation of a score on a fixed test set, as a share of that of binomial sampling.
 SAME_ITEMS = 0.7
 #: E-folds of the loss above the best measured one within which the task law is fitted.
