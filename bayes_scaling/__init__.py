@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from bayes_scaling.decide import allocate as allocate
     from bayes_scaling.decide import beats as beats
     from bayes_scaling.decide import frontier as frontier
+    from bayes_scaling.decide import monitor as monitor
     from bayes_scaling.decide import next_run as next_run
     from bayes_scaling.decide import risk as risk
     from bayes_scaling.decide import sensitivity as sensitivity
+    from bayes_scaling.decide import watch as watch
     from bayes_scaling.diagnostics import Diagnostics as Diagnostics
     from bayes_scaling.engine import Settings as Settings
     from bayes_scaling.forecast import Forecast as Forecast
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from bayes_scaling.laws import laws as laws
     from bayes_scaling.plot import plot_backtest as plot_backtest
     from bayes_scaling.plot import plot_forecast as plot_forecast
+    from bayes_scaling.plot import plot_monitor as plot_monitor
     from bayes_scaling.plot import plot_predictive_check as plot_predictive_check
     from bayes_scaling.plot import plot_prior_posterior as plot_prior_posterior
     from bayes_scaling.plot import plot_prior_predictive as plot_prior_predictive
@@ -78,14 +81,14 @@ _HOMES = {
     "chain": "Chain ChainPosterior TaskForecast average_routes backtest_tasks chain compare_routes fit_chain "
     "forecast_tasks read_tasks",
     "compare": "Comparison average compare",
-    "decide": "Cost allocate beats frontier next_run risk sensitivity",
+    "decide": "Cost allocate beats frontier monitor next_run risk sensitivity watch",
     "diagnostics": "Diagnostics",
     "engine": "Settings",
     "forecast": "Forecast forecast",
     "law": "Law",
     "laws": "law laws",
-    "plot": "plot_backtest plot_forecast plot_predictive_check plot_prior_posterior plot_prior_predictive "
-    "plot_tasks",
+    "plot": "plot_backtest plot_forecast plot_monitor plot_predictive_check plot_prior_posterior "
+    "plot_prior_predictive plot_tasks",
     "posterior": "Posterior fit",
     "priors": "prior priors",
     "report": "Review review",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from bayes_scaling._files import obstacle, same_file
 from bayes_scaling.structure import DEFAULT, Structure
 
 if TYPE_CHECKING:
@@ -339,13 +340,12 @@ def unlike(option: str, others: Mapping[str, Any]) -> None:
             raise UsageError(f"{name} is about several laws and {option} names one; give one of the two")
 
 
-def check_folder(path: Path) -> None:
-    """Refuse a path that cannot be written because there is no such folder, or it is one."""
-    folder = path.expanduser().absolute().parent
-    if not folder.is_dir():
-        raise UsageError(f"there is no folder {str(folder)!r} to write {path.name!r} to; make it first")
-    if path.is_dir():
-        raise UsageError(f"{str(path)!r} is a folder; expected the name of a file")
+def check_folder(path: Path, data: str = "") -> None:
+    """Refuse a path that cannot be written (no folder, a folder, no permission), or is the table itself."""
+    if problem := obstacle(path):
+        raise UsageError(problem)
+    if data and same_file(path, Path(data)):
+        raise UsageError(f"{str(path)!r} is what is read; choose another name for what is written")
 
 
 def mapping(option: str, texts: Sequence[str] | None, where: str = "") -> dict[str, str]:

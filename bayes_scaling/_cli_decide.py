@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayes_scaling import _arguments as arguments
+from bayes_scaling import _cli_tasks as tasked
 from bayes_scaling import _options as options
 from bayes_scaling._fitting import Fitting, fitted
 
 if TYPE_CHECKING:
     from bayes_scaling.average import Average
-    from bayes_scaling.decide import Allocation, Cost, Duel, Risk
+    from bayes_scaling.chain import Chain, Tasks
+    from bayes_scaling.decide import Allocation, Cost, Duel, Risk, Stakes
+    from bayes_scaling.decide._draws import Better
     from bayes_scaling.posterior import Posterior
     from bayes_scaling.rivals import Candidate
     from bayes_scaling.runs import Runs
@@ -124,8 +127,18 @@ def risk(
     ],
     target: Annotated[
         list[str],
-        typer.Option("--target", metavar="NAME=VALUE", help="loss=2.0: at most; accuracy=0.7: at least."),
+        typer.Option(
+            "--target",
+            metavar="NAME=VALUE",
+            help="loss=2.0: at most; accuracy=0.7: at least; TASK=0.7: by way of the loss; repeatable.",
+        ),
     ],
+    gain: Annotated[
+        str | None,
+        typer.Option("--gain", help="What a run that meets its targets is worth: your own losses decide."),
+    ] = None,
+    loss: Annotated[str | None, typer.Option("--loss", help="What a run that misses one loses.")] = None,
+    wait: Annotated[str | None, typer.Option("--wait", help="What waiting costs.")] = None,
     versus: Annotated[
         str | None,
         typer.Option("--versus", metavar="NAME=VALUE,...", help="Another plan to compare it with."),
@@ -167,6 +180,7 @@ def risk(
     from bayes_scaling.average import Average
     from bayes_scaling.decide._draws import better_of
     from bayes_scaling.decide.risk import read_targets
+    from bayes_scaling.decide.tasks import responses, way_of
 
     cost = _cost(flop, inference_tokens, None, memory_limit, None, price_per_flop)
     fitting = Fitting(law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed)
@@ -174,7 +188,31 @@ def risk(
     plans: list[dict[str, Any]] = []
     way: Any = better
 
+    amounts = _amounts(gain, loss, wait)
     others = [arguments.named_law(name) for name in other_law or ()]
+
+    def ask_chain(spec: Chain, table: Tasks, asked: Sequence[Candidate]) -> None:
+        tasked.alone(
+            {"--versus": versus, "--sensitivity": sensitivity, "--other-law": others, "--better": better}
+        )
+        each = spec.loss_laws
+        plans.extend(arguments.checked(each, arguments.plans(each, [at], arguments.fed(asked))))
+        read_targets(responses(table.names, each[0].predicts), goals)
+
+    whole = tasked.chained(data, fitting, goals, ask_chain)
+    if whole is not None:
+        answer = decide.risk(
+            whole, plans[0], goals, family=group_value, level=level, probability=probability, cost=cost,
+            stakes=_stakes(goals, {name: way_of(name) for name in goals}, amounts), seed=seed,
+            allow_failed=allow_failed,
+        )  # fmt: skip
+        if as_json:
+            notes = list(whole.tasks.runs.warnings)
+            _render.print_json({**tasked.judged(whole), "risk": answer.to_dict(), "notes": notes})
+        else:
+            assert whole.loss is not None  # the default chain goes through the loss
+            _show_risk(whole.loss, answer, None, None)
+        return
 
     def ask(asked: Sequence[Candidate], _: Runs) -> None:
         each, first = [one.law for one in asked], asked[0]
@@ -189,6 +227,7 @@ def risk(
     asked: Any = {"family": group_value, "better": way, "seed": seed}
     answer = decide.risk(
         posterior, plans[0], goals, level=level, probability=probability, cost=cost,
+        stakes=_stakes(goals, {name: better_of(name, way) for name in goals}, amounts),
         allow_failed=allow_failed, **asked,
     )  # fmt: skip
     duel = decide.beats(posterior, *plans, allow_failed=allow_failed, **asked) if versus else None
@@ -211,6 +250,42 @@ def risk(
         _render.print_json(record | {"notes": list(posterior.runs.warnings)})
     else:
         _show_risk(posterior, answer, duel, changed)
+
+
+def _amounts(gain: str | None, loss: str | None, wait: str | None) -> tuple[float, float, float] | None:
+    """What success brings, what failure and waiting cost; None if nothing was said."""
+    from bayes_scaling.decide._draws import positive
+
+    if not (gain or loss or wait):
+        return None
+    if gain is None or loss is None:
+        raise arguments.UsageError(
+            "your own losses need --gain and --loss: what a run that meets its targets is worth, and what "
+            "another loses"
+        )
+    costs = 0.0 if wait is None or wait.strip() == "0" else positive("--wait", wait)
+    return positive("--gain", gain), positive("--loss", loss), costs
+
+
+def _stakes(
+    goals: dict[str, str], ways: dict[str, Better], amounts: tuple[float, float, float] | None
+) -> Stakes | None:
+    """Go gains so much where all targets are met, and loses so much elsewhere; no-go costs nothing."""
+    import numpy as np
+
+    from bayes_scaling.decide import Stakes
+    from bayes_scaling.decide._draws import sign_of
+
+    if amounts is None:
+        return None
+    won, lost, costs = amounts
+
+    def loss(outcome: Any) -> Any:
+        each: dict[str, Any] = outcome if isinstance(outcome, dict) else dict.fromkeys(goals, outcome)
+        missed = [sign_of(ways[name]) * (each[name] - float(goal)) > 0 for name, goal in goals.items()]
+        return np.where(np.any(missed, axis=0), lost, -won)
+
+    return Stakes(loss, wait=costs)
 
 
 def _cost(
@@ -276,6 +351,11 @@ def _show_risk(posterior: Posterior | Average, answer: Risk, duel: Duel | None, 
 
     console = _head(posterior, answer.notes)
     table = new_table("question", "answer")
+    if len(answer.tasks) > 1:
+        low, high = answer.joint_bounds
+        table.add_row(
+            "P(all targets)", f"{answer.joint:.3f}; {low:.3f} to {high:.3f} whatever the dependence"
+        )
     for task in answer.tasks:
         sense = "<=" if task.better == "lower" else ">="
         table.add_row(f"P({task.task} {sense} {task.target:g})", f"{task.probability:.3f}")

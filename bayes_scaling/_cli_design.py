@@ -151,7 +151,8 @@ def _listed(path: Path | None) -> list[dict[str, Any]]:
     try:
         rows = pd.read_csv(path, skipinitialspace=True).to_dict("records")
     except (ValueError, UnicodeDecodeError) as error:
-        raise arguments.UsageError(f"--candidates {path}: no table with a header line ({error})") from None
+        why = str(error).strip().splitlines()[0]  # pandas ends some messages with an empty line
+        raise arguments.UsageError(f"--candidates {path}: no table with a header line ({why})") from None
     if not rows:
         raise arguments.UsageError(f"--candidates {path}: there are no rows below its header")
     return [{str(name): value for name, value in row.items()} for row in rows]

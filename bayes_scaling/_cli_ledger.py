@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +14,6 @@ import typer
 if TYPE_CHECKING:
     from bayes_scaling.report import Calibration, Ledger, Outcome, Record
 
-BAD_INPUT = 2
 WIDTH = 80
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
@@ -58,14 +56,13 @@ def score(
     from bayes_scaling.report import append, default_path, judge, parse_outcome, read_record
     from bayes_scaling.report.outcome import far_off
 
-    with _plain_errors():
-        one = read_record(record)
-        _same_hash(one, sha256)
-        told = [parse_outcome(text) for text in outcome]
-        numbers = _plans(one, [quantity for quantity, _ in told], plan or [])
-        found = [judge(one, q, truth, plan=k) for (q, truth), k in zip(told, numbers, strict=True)]
-        append(one, found, replace=replace, path=ledger)
-        notes = [_far(one, x) for x in found if far_off(one, x)]
+    one = read_record(record)
+    _same_hash(one, sha256)
+    told = [parse_outcome(text) for text in outcome]
+    numbers = _plans(one, [quantity for quantity, _ in told], plan or [])
+    found = [judge(one, q, truth, plan=k) for (q, truth), k in zip(told, numbers, strict=True)]
+    append(one, found, replace=replace, path=ledger)
+    notes = [_far(one, x) for x in found if far_off(one, x)]
     path = str(ledger or default_path())
     if as_json:
         _print_json(
@@ -98,18 +95,17 @@ def ledger(
     from bayes_scaling.plot import writable
     from bayes_scaling.report import LedgerError, calibrate, plot_calibration, read_ledger
 
-    with _plain_errors():
-        if plot is not None:
-            writable(plot)
-        kept = read_ledger(ledger)
-        known = dict.fromkeys(x.quantity for x in kept.outcomes)
-        if quantity is not None and quantity not in known:
-            raise LedgerError(f"the ledger has no outcome of {quantity!r}; {nearest(quantity, known)}")
-        outcomes = [x for x in kept.outcomes if quantity in (None, x.quantity)]
-        found = calibrate(outcomes) if outcomes else None
-        if plot is not None:
-            plot_calibration(outcomes, path=plot)
-            typer.echo(f"Wrote the picture to {plot}", err=True)
+    if plot is not None:
+        writable(plot)
+    kept = read_ledger(ledger)
+    known = dict.fromkeys(x.quantity for x in kept.outcomes)
+    if quantity is not None and quantity not in known:
+        raise LedgerError(f"the ledger has no outcome of {quantity!r}; {nearest(quantity, known)}")
+    outcomes = [x for x in kept.outcomes if quantity in (None, x.quantity)]
+    found = calibrate(outcomes) if outcomes else None
+    if plot is not None:
+        plot_calibration(outcomes, path=plot)
+        typer.echo(f"Wrote the picture to {plot}", err=True)
     if as_json:
         _print_json(_ledger_record(kept, found, outcomes))
     else:
@@ -234,19 +230,6 @@ def _ledger_record(kept: Ledger, found: Calibration | None, outcomes: Sequence[O
         "calibration": calibration,
         "outcomes": [asdict(x) for x in outcomes],
     }
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """One line and an exit code for what is wrong with the input; a defect keeps its traceback."""
-    from bayes_scaling.plot import PlotError
-    from bayes_scaling.report import CalibrationError, LedgerError, RecordError
-
-    try:
-        yield
-    except (RecordError, LedgerError, CalibrationError, PlotError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(BAD_INPUT) from None
 
 
 def _print_json(value: Any) -> None:

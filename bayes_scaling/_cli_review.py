@@ -11,10 +11,12 @@ import typer
 
 from bayes_scaling import _arguments as arguments
 from bayes_scaling import _cli_decide as deciding
+from bayes_scaling import _cli_tasks as tasked
 from bayes_scaling import _options as options
 from bayes_scaling._fitting import Fitting, fitted
 
 if TYPE_CHECKING:
+    from bayes_scaling.chain import Chain, Tasks
     from bayes_scaling.report import Review
     from bayes_scaling.rivals import Candidate
     from bayes_scaling.runs import Runs
@@ -63,6 +65,7 @@ def review_run(
     """Review a planned run on one page: its chances, the evidence for them, and what else could be done."""
     from bayes_scaling import _render
     from bayes_scaling._progress import bar
+    from bayes_scaling.decide.tasks import responses
     from bayes_scaling.report.page import check_place
     from bayes_scaling.report.plan import checked, read_plan
     from bayes_scaling.report.review import review
@@ -87,7 +90,12 @@ def review_run(
             planned, [one.law for one in asked], first.response or first.law.predicts.name, families, runs
         )
 
-    posterior = fitted(data, fitting, ask)
+    def ask_chain(spec: Chain, table: Tasks, asked: Sequence[Candidate]) -> None:
+        predicts = responses(table.names, spec.loss_laws[0].predicts)
+        families = arguments.common_families(asked, table.runs)
+        checked(planned, spec.loss_laws, predicts, families, table.runs)
+
+    posterior = tasked.chained(data, fitting, planned.targets, ask_chain) or fitted(data, fitting, ask)
     with bar("backtest: preparing") as progress:
         found = review(
             posterior,
@@ -134,13 +142,21 @@ def _show(found: Review) -> None:
 
     verdict, outcome, question = found.verdict, found.outcome, found.question
     digits = words.decimals(found.variance["sd"])
-    console, unit = new_console(), question["unit"]
+    console, unit = new_console(), "" if question["unit"] == "1" else f" {question['unit']}"
     chance = words.percent(verdict["probability"])
-    goal = f"{words.target_words(question['better'])} {question['target']:g} {unit}"
-    console.print(
-        f"{words.ACTIONS[verdict['action']][0]}: {question['response']} {goal} with probability {chance}"
-    )
+    goal = f"{words.target_words(question['better'])} {question['target']:g}{unit}"
+    each = found.targets["each"]
+    what = f"all {len(each)} targets" if len(each) > 1 else f"{question['response']} {goal}"
+    console.print(f"{words.ACTIONS[verdict['action']][0]}: {what} with probability {chance}")
+    for one in each if len(each) > 1 else ():
+        sense = f"{words.target_words(one['better'])} {one['target']:g}"
+        console.print(f"  {one['called']} {sense}: {words.percent(one['probability'])}")
+    for alarm in found.alarms:
+        console.print(f"(!) {alarm}")
     low, high = (outcome["quantiles"][q] for q in ("0.05", "0.95"))
-    console.print(f"Median {outcome['median']:.{digits}f} {unit}, 90 % {low:.{digits}f} to {high:.{digits}f}")
+    middle = f"Median of the {question['response']}" if len(each) > 1 else "Median"
+    console.print(
+        f"{middle} {outcome['median']:.{digits}f}{unit}, 90 % {low:.{digits}f} to {high:.{digits}f}"
+    )
     if found.registered:
         console.print(f"Pre-registered in {found.registered}, SHA-256 {found.record.sha256}")

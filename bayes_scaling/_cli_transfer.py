@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bayes_scaling import _arguments as arguments
+from bayes_scaling import _options as options
 
 if TYPE_CHECKING:
     from bayes_scaling.borrowed.record import Prior
     from bayes_scaling.posterior import Posterior
-
-BAD_INPUT, REFUSED = 2, 3
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 
@@ -69,26 +66,25 @@ def transfer_prior(
     chains: Annotated[int, typer.Option(min=1, help="Chains.")] = 4,
     warmup: Annotated[int, typer.Option(min=1, help="Warm-up iterations of each chain.")] = 300,
     draws: Annotated[int, typer.Option(min=1, help="Draws of each chain.")] = 1500,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
+    seed: options.Seed = 0,
     as_json: _Json = False,
 ) -> None:
     """Learn from measured families the prior of one that nobody has measured."""
     from bayes_scaling.engine import Settings
     from bayes_scaling.transfer import transfer
 
-    with _plain_errors():
-        arguments.check_folder(out)
-        if arguments.is_posterior(data):
-            fitting = {"--group": group, "--prior": prior, "--x": x, "--y": y, "--column": column}
-            fitting |= {"--unit": unit}
-            posterior = arguments.saved(data, law, [name for name, value in fitting.items() if value])
-        else:
-            one = arguments.named_law(law)
-            runs = arguments.table(data, group, column, unit)
-            settings = Settings(chains=chains, warmup=warmup, draws=draws, seed=seed)
-            posterior = arguments.fitted(one, runs, x, y, prior, settings)
-        found = transfer(posterior, anchored=not relative, title=title, seed=seed, allow_failed=allow_failed)
-        _wrote(found, posterior, out, as_json)
+    arguments.check_folder(out, data)
+    if arguments.is_posterior(data):
+        fitting = {"--group": group, "--prior": prior, "--x": x, "--y": y, "--column": column}
+        fitting |= {"--unit": unit}
+        posterior = arguments.saved(data, law, [name for name, value in fitting.items() if value])
+    else:
+        one = arguments.named_law(law)
+        runs = arguments.table(data, group, column, unit)
+        settings = Settings(chains=chains, warmup=warmup, draws=draws, seed=seed)
+        posterior = arguments.fitted(one, runs, x, y, prior, settings)
+    found = transfer(posterior, anchored=not relative, title=title, seed=seed, allow_failed=allow_failed)
+    _wrote(found, posterior, out, as_json)
 
 
 def _wrote(prior: Prior, posterior: Posterior, out: Path, as_json: bool) -> None:
@@ -113,20 +109,19 @@ def list_priors(
     from bayes_scaling.priors import as_prior, priors
     from bayes_scaling.priors import prior as pack
 
-    with _plain_errors():
-        if name is not None:
-            one = as_prior(name)
-            if as_json:
-                typer.echo(json.dumps(_as_record(one), indent=2, ensure_ascii=False))
-                return
-            typer.echo(f"{name}: {one.title}" if one.title else name)
-            typer.echo(f"Law: {one.law}")
-            for source in one.provenance.get("sources", ()):
-                typer.echo(f"From: {source}")
-            typer.echo(f"Families: {', '.join(one.provenance.get('families', ())) or 'not said'}")
-            _print_terms(one)
+    if name is not None:
+        one = as_prior(name)
+        if as_json:
+            typer.echo(json.dumps(_as_record(one), indent=2, ensure_ascii=False))
             return
-        every = {known: pack(known) for known in priors()}
+        typer.echo(f"{name}: {one.title}" if one.title else name)
+        typer.echo(f"Law: {one.law}")
+        for source in one.provenance.get("sources", ()):
+            typer.echo(f"From: {source}")
+        typer.echo(f"Families: {', '.join(one.provenance.get('families', ())) or 'not said'}")
+        _print_terms(one)
+        return
+    every = {known: pack(known) for known in priors()}
     if as_json:
         records = [{"name": known, **_as_record(one)} for known, one in every.items()]
         typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
@@ -157,24 +152,3 @@ def _as_record(prior: Prior) -> dict[str, Any]:
     from bayes_scaling.borrowed.file import as_json
 
     return json.loads(as_json(prior))
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """One message and an exit code for what is wrong with the input; defects keep their traceback."""
-    from bayes_scaling.borrowed.record import PriorError
-    from bayes_scaling.datasets import DataSetError
-    from bayes_scaling.forecast import DiagnosticsRefused
-    from bayes_scaling.law import LawError
-    from bayes_scaling.runs import RunsError
-    from bayes_scaling.storage import StorageError
-
-    bad = (PriorError, DataSetError, LawError, RunsError, StorageError, arguments.UsageError)
-    try:
-        yield
-    except DiagnosticsRefused as error:
-        typer.echo(f"error: {error}\nHere: --warmup, --draws, --prior, or --allow-failed.", err=True)
-        raise typer.Exit(REFUSED) from None
-    except bad as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(BAD_INPUT) from None

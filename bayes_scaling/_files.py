@@ -29,6 +29,24 @@ def cause_of(error: OSError) -> str:
     return _CAUSES.get(error.errno or 0, error.strerror or str(error))
 
 
+def obstacle(path: Path) -> str:
+    """Why nothing can be written there, as far as it shows before the work; empty if nothing shows."""
+    path = path.expanduser().absolute()
+    if not path.parent.is_dir():
+        return f"there is no folder {str(path.parent)!r} to write {path.name!r} to; make it first"
+    if path.is_dir():
+        return f"{str(path)!r} is a folder; expected the name of a file"
+    if not all(os.access(one, os.W_OK) for one in (path.parent, path) if one.exists()):
+        return f"{str(path)!r} cannot be written: {_CAUSES[errno.EACCES]}"
+    return ""
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file that is there."""
+    one, other = one.expanduser(), other.expanduser()
+    return one.exists() and other.exists() and one.samefile(other)
+
+
 def write_whole(path: Path, content: bytes | memoryview, *, replace: bool = True) -> None:
     """Write under a temporary name in the same folder, then rename: a crash leaves the old file or the new.
 

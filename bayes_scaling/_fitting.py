@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 from bayes_scaling import _arguments as arguments
 
@@ -36,6 +40,28 @@ class Fitting:
     draws: int
     seed: int
     weights: arguments.Weights = "equal"
+
+
+def kept(posterior: Posterior, out: Path) -> None:
+    """Save what took long to fit; where that fails, among temporary files, so that it is not lost.
+
+    Raises
+    ------
+    StorageError
+        If it is not where it was wanted: why, and where it is.
+    """
+    from bayes_scaling.storage import StorageError, save
+
+    try:
+        save(posterior, out)
+    except StorageError as error:
+        why = str(error).partition(" The posterior is still in memory")[0]
+        try:
+            spare = save(posterior, Path(tempfile.mkdtemp(prefix="bayes-scaling-")) / "posterior.nc")
+        except (StorageError, OSError) as again:
+            raise StorageError(f"{why} It is lost: {again}") from error
+        raise StorageError(f"{why} It was saved to {str(spare)!r} instead.") from error
+    typer.echo(f"Wrote the posterior to {out}", err=True)
 
 
 def fitted(data: str, how: Fitting, ask: Ask, alone: Mapping[str, Any] | None = None) -> Posterior | Average:

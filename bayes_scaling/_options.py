@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+#: Arguments of Python as errors and notes name them -> the options that do the same.
+_AS_OPTIONS = (
+    (r"inputs=\{'x': '([^']*)'\}", r"--x \1"),
+    (r"(?:inputs|columns)=\{'([^']*)': '([^']*)'\}", r"--column \1=\2"),
+    (r"columns=\{'([^']*)': \.\.\.\}", r"--column \1=..."),
+    (r"units=\{'([^']*)': '([^' ]*)'\}", r"--unit \1=\2"),
+    (r"units=\{'([^']*)': '([^']*)'\}", r"--unit '\1=\2'"),
+    (r"response='([^']*)'", r"--y \1"),
+    (r"say read_runs\(.*schedules=.*\)", "in JSON lines, a column 'schedule' may hold lists of rates"),
+    (r"structure=None", "--no-structure"),
+    (r"allow_failed=True", "--allow-failed"),
+    (r"\bcolumns\['([^']*)'\]", r"--column \1"),
+    (r"\bunits\['([^']*)'\]", r"--unit \1"),
+)
 
 Table = Annotated[
     str, typer.Argument(metavar="DATA", help="A table (.csv .tsv .parquet .jsonl .json) or a built-in name.")
@@ -52,4 +68,11 @@ NoStructure = Annotated[
 Chains = Annotated[int, typer.Option(min=1, help="Chains.")]
 Warmup = Annotated[int, typer.Option(min=1, help="Warm-up iterations of each chain.")]
 Draws = Annotated[int, typer.Option(min=1, help="Draws of each chain; more follow while too few count.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random numbers.")]
+
+
+def in_options(text: str) -> str:
+    """A message of the package, with what it says to do said for the command line."""
+    for argument, option in _AS_OPTIONS:
+        text = re.sub(argument, option, text)
+    return text

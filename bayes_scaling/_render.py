@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bayes_scaling._options import in_options
 from bayes_scaling.average import Average
 from bayes_scaling.datasets import DataSet
 from bayes_scaling.law import Law
@@ -316,7 +317,7 @@ def _counted(posterior: Posterior) -> str:
 
 def print_notes(console: Console, notes: Sequence[str]) -> None:
     for note in dict.fromkeys(notes):
-        console.print(Text(f"Note: {note}"))
+        console.print(Text(f"Note: {in_options(note)}"))
 
 
 def new_console() -> Console:

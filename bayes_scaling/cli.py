@@ -26,7 +26,7 @@ from bayes_scaling import (
     _cli_transfer,
 )
 from bayes_scaling import _options as options
-from bayes_scaling._fitting import Fitting, fitted
+from bayes_scaling._fitting import Fitting, fitted, kept
 
 if TYPE_CHECKING:
     from bayes_scaling.rivals import Candidate
@@ -47,12 +47,13 @@ class _Group(TyperGroup):
             if code is None:
                 raise
             hint = "\nHere: --warmup, --draws, --prior, or --allow-failed." if code == REFUSED else ""
-            typer.echo(f"error: {error}{hint}", err=True)
+            typer.echo(f"error: {options.in_options(str(error))}{hint}", err=True)
             raise typer.Exit(code) from None
 
 
 def _exit_code(error: ValueError | OSError) -> int | None:
     """None for what is a defect of the program, which keeps its traceback."""
+    from bayes_scaling._memory import MemoryRefused
     from bayes_scaling.average import AverageError
     from bayes_scaling.backtest import BacktestError
     from bayes_scaling.datasets import DataSetError
@@ -68,7 +69,8 @@ def _exit_code(error: ValueError | OSError) -> int | None:
         return REFUSED
     known = (
         arguments.UsageError, AverageError, BacktestError, CalibrationError, DataSetError, ForecastError,
-        LawError, LedgerError, OSError, PlotError, PriorError, RecordError, RunsError, StorageError,
+        LawError, LedgerError, MemoryRefused, OSError, PlotError, PriorError, RecordError, RunsError,
+        StorageError,
     )  # fmt: skip
     return BAD_INPUT if isinstance(error, known) and not isinstance(error, BrokenPipeError) else None
 
@@ -159,17 +161,15 @@ def fit(
     """Fit a law to a table of runs and save the posterior."""
     from bayes_scaling import _render
     from bayes_scaling.engine import Settings
-    from bayes_scaling.storage import save
 
-    arguments.check_folder(out)
+    arguments.check_folder(out, data)
     one = arguments.named_law(law)
     runs = arguments.table(data, group, column, unit)
     settings = Settings(chains=chains, warmup=warmup, draws=draws, seed=seed)
     structure = arguments.structured(no_structure)
     posterior = arguments.fitted(one, runs, x, y, prior, settings, structure)
-    save(posterior, out)
+    kept(posterior, out)
     _render.fitted(posterior)
-    typer.echo(f"Wrote the posterior to {out}", err=True)
 
 
 @app.command("forecast")
@@ -223,12 +223,11 @@ def forecast_runs(
     from bayes_scaling.forecast import forecast
     from bayes_scaling.plot import plot_forecast, writable
     from bayes_scaling.posterior import Posterior
-    from bayes_scaling.storage import save
 
     # everything that can be wrong with the question is found before the sampler starts
     wanted, weighed = arguments.one_of_targets(target), arguments.one_of_weights(weights)
     for path in filter(None, (plot, out)):
-        arguments.check_folder(path)
+        arguments.check_folder(path, data)
     if plot is not None:
         writable(plot)
     if task:
@@ -261,8 +260,7 @@ def forecast_runs(
     if isinstance(posterior, Average) and not allow_failed:
         arguments.must_pass(posterior)
     if out is not None and isinstance(posterior, Posterior):
-        save(posterior, out)
-        typer.echo(f"Wrote the posterior to {out}", err=True)
+        kept(posterior, out)
     result = forecast(
         posterior,
         [plan for plan, _ in pairs],

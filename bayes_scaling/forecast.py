@@ -328,18 +328,18 @@ def _families(posterior: Posterior, family: str | Sequence[str] | None, count: i
 
 def _reach(posterior: Posterior, inputs: Mapping[str, np.ndarray]) -> tuple[str, ...]:
     """How far each plan lies beyond the largest run, in e-folds of compute (6ND), else of each input."""
-    fitted = {k: v for k, v in posterior.prepared.measured.inputs.items() if v.ndim == 1}
-    if {"params", "tokens"} <= fitted.keys():
-        axes = {"compute": (6 * inputs["params"] * inputs["tokens"], 6 * fitted["params"] * fitted["tokens"])}
-    else:
-        axes = {name: (inputs[name], values) for name, values in fitted.items()}
+    fitted = {k: np.log(v) for k, v in posterior.prepared.measured.inputs.items() if v.ndim == 1}
+    axes = {name: (np.log(inputs[name]), values) for name, values in fitted.items()}
+    if {"params", "tokens"} <= fitted.keys():  # in logs, as products of any numbers that are plans are finite
+        params, tokens = axes["params"], axes["tokens"]
+        axes = {"compute": (params[0] + tokens[0], params[1] + tokens[1])}
     notes = []
     for name, (planned, seen) in axes.items():
         for j, value in enumerate(planned, 1):
-            beyond = math.log(value / seen.max())
+            beyond = float(value - seen.max())
             if beyond > 0.05:
+                times = math.exp(min(beyond, 700.0))
                 notes.append(
-                    f"plan {j} lies {beyond:.1f} e-folds of {name} ({math.exp(beyond):.3g} times) "
-                    "beyond the largest run"
+                    f"plan {j} lies {beyond:.1f} e-folds of {name} ({times:.3g} times) beyond the largest run"
                 )
     return tuple(notes)

@@ -151,7 +151,8 @@ class Response:
         90 % prior interval of the part of its square that comes from the seed; the rest is the misfit of the
         configuration.
     seed_slope : tuple of float
-        90 % prior interval of the seed's exponent: ``log sd = const + slope * (g(mean) - g(reference))``.
+        90 % prior interval of the seed's exponent: ``log sd = const + slope * (g(mean) - g(reference))``, the
+        distance in units of the stretch.
     """
 
     name: str

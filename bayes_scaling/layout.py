@@ -360,6 +360,7 @@ def robust_weights(x: np.ndarray, phi: np.ndarray, target: np.ndarray, family: n
     )
     design = np.column_stack([*(family == f for f in np.unique(family)), x, *squares, phi]).astype(float)
     design /= np.maximum(np.abs(design).max(axis=0), 1e-12)
+    target = target - target.mean()  # the level is shrunk too
     weight = np.ones(len(target))
     for _ in range(ROBUST_STEPS):
         gram = design.T @ (design * weight[:, None]) + 1e-3 * np.eye(design.shape[1])

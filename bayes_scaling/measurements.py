@@ -15,6 +15,9 @@ from bayes_scaling.units import UNITS, VOCABULARY, Domain, RunsError, numbers, n
 
 __all__ = ["Measurements", "compress", "measurements"]
 
+#: Names under which a loss in bits per byte is kept as it is.
+PER_BYTE = ("bpb", "bits_per_byte")
+
 #: Inputs that agree to this relative accuracy are the same configuration.
 SAME = 1e-9
 
@@ -232,8 +235,18 @@ def _sources(
     for name, column in source.items():
         found, unit = runs.units.get(column, ""), wanted.get(name, "")
         if found and unit in UNITS and unit != "1" and found != unit:
-            problems.append(f"{name!r} must be in {unit} but the column {column!r} is in {found}")
+            free = [c for c in measured if c not in runs.units]
+            hint = _per_byte(free) if name == predicts.name and unit == "bit/byte" else ""
+            problems.append(f"{name!r} must be in {unit} but the column {column!r} is in {found}{hint}")
     return source
+
+
+def _per_byte(columns: Sequence[str]) -> str:
+    """How to give a law a loss in bits per byte: `Runs` keeps every loss whose unit it knows in nat/token."""
+    likely = next((c for c in columns if c.lower() in PER_BYTE), "")
+    name = likely or PER_BYTE[0]
+    where = "" if likely else f"keep it in a column of its own, such as {name!r}, state no unit for it, and "
+    return f"; {where}say response={name!r}"
 
 
 def _known_as(name: str, columns: Sequence[str]) -> str:

@@ -175,7 +175,12 @@ def expected(shape: Shape, data: Data, theta: Any, delta: Any) -> Any:
     eta = data.shift + data.stretch * predict_rows(shape, data.inputs, data.schedule, rows)
     if delta is not None:
         eta = displaced(eta, delta, data.base)
-    return observe.bounded(eta, data.shift)
+    return observe.bounded(eta, data.shift, unit_of(shape, data.stretch))
+
+
+def unit_of(shape: Shape, stretch: Any) -> Any:
+    """What counts as one on the link scale: the stretch of a real response, which may be in any unit."""
+    return stretch if shape.link == "identity" else 1.0
 
 
 def predict_rows(shape: Shape, inputs: tuple[Any, ...], schedule: Any, rows: list[Any]) -> Any:
@@ -226,7 +231,10 @@ class RowNoise(NamedTuple):
 
 def row_noise(shape: Shape, data: Data, eta: Any, noise: Any) -> RowNoise:
     """Scales of the Student-t noise at predictions ``eta``."""
-    seed, misfit = seed_and_misfit(noise[0], noise[1], noise[2], eta - data.reference)
+    away = eta - data.reference
+    if shape.link == "identity":
+        away = away / data.stretch
+    seed, misfit = seed_and_misfit(noise[0], noise[1], noise[2], away)
     seed, misfit, df = seed * data.stretch, misfit * data.stretch, LEAST_DF + jnp.exp(noise[3])
     if shape.clustering == "rows":
         return RowNoise(jnp.sqrt(seed**2 + misfit**2 + data.error**2), jnp.zeros_like(eta), df)

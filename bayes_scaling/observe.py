@@ -174,6 +174,6 @@ def slope_numpy(link: Link, mean: np.ndarray) -> np.ndarray:
     return mean * np.log(mean) if link == "loglog" else np.ones_like(mean)
 
 
-def bounded(eta: Any, reference: Any) -> Any:
+def bounded(eta: Any, reference: Any, unit: Any = 1.0) -> Any:
     """Keep a prediction finite when the sampler's first steps leave the law's support."""
-    return jnp.clip(eta, reference - BOUND, reference + BOUND)
+    return jnp.clip(eta, reference - BOUND * unit, reference + BOUND * unit)

@@ -274,7 +274,7 @@ def named(prepared: Prepared, values: Mapping[str, np.ndarray]) -> xr.Dataset:
         share = 1 / (1 + np.exp(-noise[..., 2]))
         total = np.exp(noise[..., 0]) * stretch
         out["seed_sd"] = (at, total * np.sqrt(share))
-        out["seed_slope"] = (at, noise[..., 1])
+        out["seed_slope"] = (at, noise[..., 1] / stretch)
         out["misfit_sd"] = (at, total * np.sqrt(1 - share))
         out["degrees_of_freedom"] = (at, LEAST_DF + np.exp(noise[..., 3]))
         if noise.shape[-1] > 4:

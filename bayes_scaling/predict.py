@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_scaling.layout import Shape, bucket, coordinates
-from bayes_scaling.model import SPREAD_SD, displaced, predict_rows
+from bayes_scaling.model import SPREAD_SD, displaced, predict_rows, unit_of
 from bayes_scaling.observe import bounded, link_numpy, slope_numpy, unlink_numpy
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.runs import NEW as NEW
@@ -144,7 +144,8 @@ def _program(shape: Shape) -> Any:
     def one(inputs: Any, theta: Any, delta: Any, shift: Any, stretch: Any, base: Any) -> tuple[Any, Any]:
         rows = list(theta.T)
         bare = shift + stretch * predict_rows(shape, inputs, jnp.arange(len(delta)), rows)
-        return bounded(bare, shift), bounded(displaced(bare, delta, base), shift)
+        unit = unit_of(shape, stretch)
+        return bounded(bare, shift, unit), bounded(displaced(bare, delta, base), shift, unit)
 
     return jax.jit(jax.vmap(one, in_axes=(None, 0, 0, None, None, None)))
 
@@ -162,7 +163,8 @@ def noise_at(
     def column(name: str) -> np.ndarray:
         return draws[name].values.reshape(-1, 1)
 
-    away = np.clip(curves.eta - float(prepared.data.reference), -3.0, 3.0)
+    furthest = 3.0 * float(prepared.data.stretch)
+    away = np.clip(curves.eta - float(prepared.data.reference), -furthest, furthest)
     seed = column("seed_sd") * np.exp(column("seed_slope") * away)
     if "checkpoint_sd" in draws:
         seed = np.sqrt(seed**2 + column("checkpoint_sd") ** 2)

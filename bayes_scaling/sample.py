@@ -7,6 +7,7 @@ keeps what is there.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -213,6 +214,10 @@ class Tally:
                 except KeyboardInterrupt:  # a callback may ask for the same as Ctrl-C
                     self.stop.set()
 
+    def explore(self, warmup: int, chains: int) -> None:
+        """A first warm-up comes on top: whole chunks of it."""
+        self.total += math.ceil(warmup / CHUNK) * CHUNK * chains
+
     def extend(self) -> None:
         """Take more draws than was planned."""
         self.total += self.more
@@ -247,6 +252,7 @@ def _turned(job: _Job, parts: list[Part]) -> list[Part]:
     if not white.turn.size:
         return parts
     explored: list[list[np.ndarray]] = [[] for _ in parts]
+    job.tally.explore(job.settings.warmup, job.settings.chains)
 
     def work(c: int) -> Any:
         with jax.enable_x64(job.settings.precision == "float64"):
@@ -256,7 +262,7 @@ def _turned(job: _Job, parts: list[Part]) -> list[Part]:
                     break
                 state, (_, _, w) = job.program.advance(job.data, white, state)
                 explored[c].append(np.asarray(w).reshape(-1, w.shape[-1]))
-                job.tally.add(0, 0)
+                job.tally.add(len(explored[c][-1]), 0)
             return state
 
     states = _in_threads(job, work, len(parts))

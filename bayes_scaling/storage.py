@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_scaling._fingerprint import hash_of, rows_of, said, unlike
 from bayes_scaling._netcdf import StorageError, first_line, read, write
 from bayes_scaling.borrowed.file import as_json, from_json
 from bayes_scaling.borrowed.model import with_prior
@@ -40,7 +41,7 @@ __all__ = ["StorageError", "load", "save"]
 
 FORMAT = "bayes_scaling posterior"
 #: One more whenever an older version of the package would misread the file.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 OWN_GROUPS = ("runs", "schedules", "discrepancy")
 
@@ -95,8 +96,9 @@ def load(path: str | os.PathLike[str], *, law: Law | None = None) -> Posterior:
     Raises
     ------
     StorageError
-        If there is no such file, it is truncated, damaged, edited or something else, was saved by a newer
-        version of the package, or its law is unknown here or has changed.
+        If there is no such file, it is truncated, damaged, edited (its runs or its draws) or something else,
+        was saved by a newer version of the package, or its law is unknown here or has changed, its formula
+        included.
     """
     path = Path(path).expanduser()
     tree = read(path)
@@ -104,10 +106,12 @@ def load(path: str | os.PathLike[str], *, law: Law | None = None) -> Posterior:
         saved = _attributes_of(tree)
         law = _law(saved, law)
         runs = _runs(tree)
+        prepared = _prepared(tree, law, runs)
+        _unchanged(saved, prepared, tree.children["posterior"].to_dataset())
         return Posterior(
             law=law,
             runs=runs,
-            prepared=_prepared(tree, law, runs),
+            prepared=prepared,
             tree=tree.drop_nodes([name for name in OWN_GROUPS if name in tree]),
             diagnostics=_record(Diagnostics, saved["diagnostics"]),
             identifiability=tuple(json.loads(saved["identifiability"])),
@@ -135,6 +139,7 @@ def _about(path: Path) -> Iterator[None]:
 
 def _attributes(posterior: Posterior) -> dict[str, Any]:
     law, prepared = posterior.law, posterior.prepared
+    draws = posterior.tree["posterior"].to_dataset()
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -143,6 +148,8 @@ def _attributes(posterior: Posterior) -> dict[str, Any]:
         "law_variant": _variant(law),
         "law_record": _json(_meaning(law)),
         "law_response": _json(asdict(law.predicts)),
+        "law_values": _json(said(prepared, draws).tolist()),
+        "draws_hash": hash_of(draws),
         "priors": _json({p.name: p.interval for p in law.parameters}),
         "data_hash": posterior.runs.hash,
         "columns": _json(dict(prepared.columns)),
@@ -155,6 +162,27 @@ def _attributes(posterior: Posterior) -> dict[str, Any]:
         "diagnostics": _json(asdict(posterior.diagnostics)),
         "identifiability": _json(posterior.identifiability),
     }
+
+
+def _unchanged(saved: Mapping[str, Any], prepared: Prepared, draws: xr.Dataset) -> None:
+    """Refuse draws that were edited, and a law whose formula has changed; older files tell neither."""
+    if "draws_hash" in saved and (found := hash_of(draws)) != saved["draws_hash"]:
+        raise StorageError(
+            f"has been edited: its draws (hash {found[:12]}...) are not those that were saved "
+            f"({saved['draws_hash'][:12]}...); fit again"
+        )
+    if "law_values" not in saved:
+        return
+    then, now = json.loads(saved["law_values"]), said(prepared, draws)
+    if (worst := unlike(then, now)) is not None:
+        draw, k = worst
+        row = prepared.measured.row[rows_of(prepared)[k]]
+        raise StorageError(
+            f"was fitted with another {prepared.law.name!r} than this version has: its formula gave "
+            f"{then[draw][k]:.6g} for row {prepared.runs.table['row'].iloc[row]} and gives "
+            f"{now[draw, k]:.6g} now, on the link scale; fit again, or give the law of that time, "
+            "load(path, law=...)"
+        )
 
 
 def _attributes_of(tree: xr.DataTree) -> Mapping[str, Any]:
@@ -175,6 +203,10 @@ def _attributes_of(tree: xr.DataTree) -> Mapping[str, Any]:
         raise StorageError(
             f"was saved by a newer bayes_scaling ({there}, format {form}) than this one "
             f"({here}, format {FORMAT_VERSION}): upgrade to {there} or later"
+        )
+    if form < 2 and json.loads(saved["structure"]):
+        raise StorageError(
+            "was saved when a structural discrepancy meant something else (format 1): fit its runs again"
         )
     return saved
 

@@ -241,7 +241,8 @@ def _noise_draws(posterior: Posterior) -> dict[str, np.ndarray]:
     else:
         stretch = float(prepared.data.stretch)
         seed, misfit = column("seed_sd") / stretch, column("misfit_sd") / stretch
-        values = [np.log(np.hypot(seed, misfit)), column("seed_slope"), 2 * (np.log(seed) - np.log(misfit))]
+        slope, ratio = column("seed_slope") * stretch, 2 * (np.log(seed) - np.log(misfit))
+        values = [np.log(np.hypot(seed, misfit)), slope, ratio]
         values.append(np.log(column("degrees_of_freedom") - LEAST_DF))
         if "checkpoint_sd" in draws:
             values.append(np.log(column("checkpoint_sd") / stretch))

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,6 @@ import pandas as pd
 from engine import load, study
 
 import bayes_scaling as bs
-from bayes_scaling import priors as folder
 from bayes_scaling.borrowed.file import read_prior, save_prior
 from bayes_scaling.borrowed.record import Prior, noise_only
 from bayes_scaling.forecast import DiagnosticsRefused
@@ -175,7 +175,7 @@ def learn(pack: Pack) -> Prior:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="packs to make (default: all)")
-    parser.add_argument("--folder", type=Path, default=Path(folder.__file__).parent)
+    parser.add_argument("--folder", type=Path, default=Path(str(files("bayes_scaling.priors"))))
     parser.add_argument("--force", action="store_true", help="make packs anew that are there already")
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in (*PACKS, *NOISE)]

@@ -11,8 +11,11 @@ import xarray as xr
 
 import bayes_scaling as bs
 from bayes_scaling.cells import Split
+from bayes_scaling.chain import ChainPosterior, fit_chain
 from bayes_scaling.posterior import Posterior
-from tests._decide import fitted
+from tests._decide import PLAN, fitted
+from tests._simulate import FEW
+from tests.test_chain import SPEC, study
 
 EVIL = "<script>alert('x')</script>"
 
@@ -72,3 +75,26 @@ def past() -> bs.Backtest:
 def reviewed() -> bs.Review:
     """The review of all that."""
     return bs.review(renamed(), ASKED, backtest=past(), command="bayes-scaling review runs.csv")
+
+
+#: Several targets; the models of the table solve hellaswag by way of their loss and guess on arc_easy.
+GOALS = {"hellaswag": 0.8, "arc_easy": 0.25, "loss": 2.0}
+OF_TASKS: dict[str, Any] = {
+    "run": PLAN,
+    "targets": GOALS,
+    "family": "a",
+    "alternatives": [{"name": "smaller, longer", "params": "35B", "tokens": "2.8T"}],
+    "candidates": [{"params": "20B", "tokens": "400B", "cost": 1.0}],
+}
+
+
+def judged(one: Posterior, *problems: str) -> Posterior:
+    """The posterior with other problems in its diagnostics; none: it passed."""
+    return replace(one, diagnostics=replace(one.diagnostics, problems=problems))
+
+
+@cache
+def chained() -> ChainPosterior:
+    """A loss law and a task law joined; whether the task law converged is not what is tested."""
+    found = fit_chain(SPEC, study(), loss=fitted(), settings=FEW)
+    return replace(found, blocks=tuple(replace(b, posterior=judged(b.posterior)) for b in found.blocks))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,10 +23,11 @@ ORDER = (
     "supports", "law", "observe", "laws", "units", "_checks", "_files", "_memory", "_tables", "runs",
     "measurements", "structure", "layout", "diagnostics", "model", "whiten", "latents", "engine", "sample",
     "evaluate", "batch", "borrowed", "priors", "posterior",
-    "average", "predict", "scores", "forecast", "_netcdf", "storage", "covariates", "transfer",
+    "average", "predict", "scores", "forecast", "_fingerprint", "_netcdf", "storage",
+    "covariates", "transfer",
     "rivals", "cells", "backtest", "compare", "chain", "decide", "plot", "report", "datasets", "_options",
-    "_progress", "_arguments", "_render", "_fitting", "_cli_backtest", "_cli_chain", "_cli_decide",
-    "_cli_design", "_cli_ledger", "_cli_monitor", "_cli_review", "_cli_transfer", "cli",
+    "_progress", "_arguments", "_render", "_fitting", "_cli_backtest", "_cli_chain", "_cli_tasks",
+    "_cli_decide", "_cli_design", "_cli_ledger", "_cli_monitor", "_cli_review", "_cli_transfer", "cli",
     "__main__",
 )  # fmt: skip
 
@@ -34,6 +37,12 @@ ONLY = {"datasets": {"law"}}
 MOST_LINES = 400
 
 FILES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
+
+#: Distributions that do not bear the name of what they install.
+DISTRIBUTIONS = {"vl_convert": "vl-convert-python"}
+
+#: Extras that a user asks for; what the package imports must not hang on those of its developers.
+EXTRAS = ("parquet", "dask", "report")
 
 
 def module_of(file: Path) -> str:
@@ -106,6 +115,51 @@ def test_no_file_is_long():
     lengths = {str(file): len((ROOT / file).read_text(encoding="utf-8").splitlines()) for file in FILES}
     long = {file: length for file, length in lengths.items() if length > MOST_LINES}
     assert not long, f"split these, they have more than {MOST_LINES} lines: {long}"
+
+
+def requirements() -> dict[str, list[str]]:
+    """Names of the distributions that pyproject.toml asks for, by extra; "" for those without one."""
+    text = (ROOT.parent / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)["project"]
+    every = {"": project["dependencies"], **project["optional-dependencies"]}
+    return {extra: [spelt(re.split(r"[^\w.-]", one)[0]) for one in asked] for extra, asked in every.items()}
+
+
+def spelt(distribution: str) -> str:
+    """A distribution's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def third_parties(source: str) -> set[str]:
+    """Top-level names of all imports, also inside functions, that are neither Python's nor the package's."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").split(".")[0])
+    return found - {"bayes_scaling", "_typeshed", *sys.stdlib_module_names}  # stubs of type checkers
+
+
+def test_what_is_imported_is_asked_for():
+    sample = "import jax.numpy as jnp, os\nfrom .law import Law\ndef f():\n    from scipy.special import ndtr"
+    assert third_parties(sample) == {"jax", "scipy"}
+    asked = requirements()
+    declared = {name for extra in ("", *EXTRAS) for name in asked[extra]}
+    lacking = {
+        f"{file} imports {name}"
+        for file in FILES
+        for name in third_parties((ROOT / file).read_text(encoding="utf-8"))
+        if spelt(DISTRIBUTIONS.get(name, name)) not in declared
+    }
+    assert not lacking, f"pyproject.toml does not ask for {sorted(lacking)}"
+
+
+def test_what_is_asked_for_has_a_tested_version():
+    lines = (ROOT.parent / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    asked = {name for extra, names in requirements().items() if extra != "cuda" for name in names}
+    untested = asked - {spelt(line.partition("==")[0]) for line in lines} - {"bayes-scaling"}
+    assert not untested, f"constraints.txt lacks {sorted(untested)}"
 
 
 def catch_alls(tree: ast.Module) -> list[str]:

@@ -237,7 +237,8 @@ def test_draw_specific_inputs_agree_with_common_ones(posterior):
 
 def test_the_discrepancy_at_draw_specific_inputs_has_the_covariance_of_the_kernel():
     rng = np.random.default_rng(5)
-    marks = landmarks(Structure(kind="fractional", rank=3, level=0.2), np.log(np.linspace(2.0, 3.5, 12))[:, None])
+    path = Structure(kind="fractional", rank=3, level=0.2)
+    marks = landmarks(path, np.log(np.linspace(2.0, 3.5, 12))[:, None])
     at = np.log([[1.6], [2.4]]) - marks.centre
     size = 40_000
     weights, loose = rng.standard_normal((size, 3)), rng.standard_normal((size, 2))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +18,10 @@ import pytest
 from typer.testing import CliRunner
 
 import bayes_scaling as bs
+from bayes_scaling import _arguments, _netcdf
 from bayes_scaling import posterior as posterior_module
+from bayes_scaling._files import write_whole
+from bayes_scaling._options import in_options
 from bayes_scaling.cli import app
 from bayes_scaling.plot.prior import from_prior
 from bayes_scaling.posterior import Posterior
@@ -223,7 +229,7 @@ def test_fit_then_forecast(home) -> None:
     posterior = load(home / "one.nc")
     assert posterior.law.parameter("E").interval == (0.9, 2.6)
     kept = posterior.settings
-    assert kept == bs.Settings(chains=2, warmup=100, draws=100)
+    assert replace(kept, target_accept=None) == bs.Settings(chains=2, warmup=100, draws=100)
 
     options = (*AT, *FEW, *how, "--json")
     whole = run(
@@ -395,8 +401,45 @@ def test_a_posterior_is_no_table_for_fit() -> None:
     )
 
 
+@pytest.mark.usefixtures("_no_sampling")
+@pytest.mark.parametrize("option", ["--out", "--plot"])
+def test_a_place_without_permission_is_known_before_the_fit(option, monkeypatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    command = ("forecast", "runs.csv", "--law", "chinchilla", *AT, option, "x.png")
+    refused(run(*command), r"x\.png' cannot be written: there is no permission")
+
+
+def test_a_fit_that_cannot_be_saved_is_not_lost(home, monkeypatch, tmp_path) -> None:
+    """The process ends with the command: what took long to fit is put among temporary files."""
+
+    def full(path: Path, content: memoryview) -> None:
+        if path.name == "full.nc":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_whole(path, content)
+
+    monkeypatch.setattr(_arguments, "fitted", lambda *_: load("passed.nc"))
+    monkeypatch.setattr(_netcdf, "write_whole", full)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    result = run("fit", "runs.csv", "--law", "chinchilla", "--out", "full.nc")
+    refused(result, r"cannot save to 'full\.nc': the disk is full\. It was saved to '.*' instead\.")
+    assert len(result.stderr.splitlines()) == 1
+    (spare,) = tmp_path.rglob("*.nc")
+    assert str(spare) in result.stderr
+    assert load(spare).runs.hash == load("passed.nc").runs.hash
+    assert not (home / "full.nc").exists()
+
+
+@pytest.mark.usefixtures("_no_sampling")
+def test_a_fit_beyond_the_memory_is_one_line(monkeypatch) -> None:
+    monkeypatch.setenv("BAYES_SCALING_MEMORY", "1e6")
+    result = run("fit", "runs.csv", "--law", "chinchilla", "--out", "x.nc")
+    refused(result, r"a fit of 10 rows needs about .* of memory, and 1 MB are free: fit fewer")
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_usage_errors_end_with_two_as_well() -> None:
-    for arguments in (("forcast",), ("fit",), ("forecast", "runs.csv"), ("fit", "--chains", "0")):
+    wild = ("fit", "runs.csv", "-l", "chinchilla", "-o", "x.nc", "--seed", str(2**64))
+    for arguments in (("forcast",), ("fit",), ("forecast", "runs.csv"), ("fit", "--chains", "0"), wild):
         assert run(*arguments).exit_code == 2
 
 
@@ -407,6 +450,62 @@ def test_implausible_tokens_are_a_note_and_not_an_error(home) -> None:
     result = run("forecast", "billions.nc", *AT, "--allow-failed", "--json")
     assert result.exit_code == 0, result.stderr
     assert any("billion" in note for note in json.loads(result.stdout)["notes"])
+    people = run("forecast", "billions.nc", *AT, "--allow-failed")
+    assert "given in billions? say --unit 'tokens=billion token'" in " ".join(people.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("say inputs={'x': 'compute'}; known: loss", "say --x compute; known: loss"),
+        ("say inputs={'params': 'size'}", "say --column params=size"),
+        ("say response='bpb'", "say --y bpb"),
+        ("(in percent? say units={'accuracy': 'percent'})", "(in percent? say --unit accuracy=percent)"),
+        ("units['tokens']: unknown unit 'parsec'", "--unit tokens: unknown unit 'parsec'"),
+        (
+            "none; say read_runs(..., schedules={name: rates})",
+            "none; in JSON lines, a column 'schedule' may hold lists of rates",
+        ),
+        ("fit fewer rows, or say structure=None", "fit fewer rows, or say --no-structure"),
+    ],
+)
+def test_messages_say_what_to_do_in_options(text, expected) -> None:
+    assert in_options(text) == expected
+
+
+@pytest.mark.usefixtures("_no_sampling")
+def test_the_table_is_not_overwritten(home) -> None:
+    before = (home / "runs.csv").read_bytes()
+    for command in (("fit",), ("forecast", *AT)):
+        result = run(command[0], "runs.csv", "-l", "chinchilla", "-o", home / "runs.csv", *command[1:])
+        refused(result, r"runs\.csv' is what is read; choose another name")
+    assert (home / "runs.csv").read_bytes() == before
+
+
+def test_an_unknown_law_is_answered_in_one_short_line() -> None:
+    for name in ("chinchila", "zzz"):
+        result = run("describe", name)
+        refused(result, rf"no law '{name}'; .*'bayes-scaling laws' list all {len(bs.laws())}")
+        assert len(result.stderr) < 120
+
+
+def test_candidates_that_are_no_table_are_answered_in_one_line(home) -> None:
+    (home / "noise.csv").write_bytes(bytes(range(256)) * 4)
+    result = run("next", "passed.nc", *AT, "--candidates", "noise.csv")
+    refused(result, r"--candidates noise\.csv: no table with a header line")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("at", ["params=1e-200,tokens=1e-200", "params=1e308,tokens=1e308"])
+def test_plans_of_any_size_are_answered(at) -> None:
+    result = run("forecast", "passed.nc", "--at", at, "--json")
+    assert result.exit_code == 0, result.exception
+    assert result.stderr == ""
+
+
+@pytest.mark.usefixtures("_no_sampling")
+def test_an_input_that_no_column_feeds_is_told_with_its_option() -> None:
+    refused(run("forecast", "runs.csv", "--law", "power_law", "--at", "x=1e24"), r"'x'; say --x compute")
 
 
 @pytest.mark.parametrize("command", [("fit", "--out", "x.nc"), ("forecast", *AT)])

@@ -26,7 +26,6 @@ from bayes_scaling.decide._move import moved
 from bayes_scaling.decide.monitor import carriers
 from bayes_scaling.forecast import DiagnosticsRefused
 from bayes_scaling.law import mean
-from bayes_scaling.plot import plot_monitor
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.predict import predict
 from bayes_scaling.storage import save
@@ -248,7 +247,7 @@ def test_the_record_is_json(posterior, tmp_path) -> None:
     assert record["alarms"][0]["kind"] == "above plan"
     assert len(record["history"]["0.5"]) == 6
     assert record["fraction"] == PARTS[4]
-    assert plot_monitor(found, path=tmp_path / "run.png").axes
+    assert bs.plot_monitor(found, path=tmp_path / "run.png").axes
     assert (tmp_path / "run.png").stat().st_size > 10_000
 
 
@@ -305,6 +304,17 @@ def test_a_failed_posterior_is_refused(posterior) -> None:
     with pytest.raises(DiagnosticsRefused, match="allow_failed"):
         decide.watch(failed, PLAN)
     assert decide.watch(failed, PLAN, allow_failed=True).family == "all"
+
+
+def test_an_average_does_not_watch_a_run(posterior) -> None:
+    whole: Any = bs.Average((posterior, posterior), (0.5, 0.5))
+    message = r"found an average of \[0\] chinchilla, \[1\] chinchilla; choose one"
+    with pytest.raises(decide.DecisionError, match=message) as caught:
+        bs.watch(whole, PLAN)
+    assert "\n" not in str(caught.value)
+    assert bs.watch(whole.posteriors[0], PLAN).family == "all"
+    with pytest.raises(decide.DecisionError, match="found str; expected a posterior"):
+        bs.watch(cast("Posterior", "posterior.nc"), PLAN)
 
 
 def test_laws_that_no_run_follows() -> None:

@@ -335,9 +335,19 @@ def test_command(app) -> None:
         assert words in people.stdout
 
 
+def test_command_with_the_users_own_losses(app) -> None:
+    words = ("--gain", "10", "--loss", "3", "--wait", "0.5", "--json")
+    answer = json.loads(app(*AT, *words).stdout)["risk"]
+    stakes = Stakes(lambda y: np.where(y <= 2.0, -10.0, 3.0), wait=0.5)
+    assert answer["reading"]["expected"] == pytest.approx(ask(stakes=stakes).reading.expected)
+    assert answer["reading"]["expected"]["go"] == pytest.approx(3 - 13 * answer["joint"])
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        ((*AT, "--gain", "10"), "your own losses need --gain and --loss"),
+        ((*AT, "--gain", "10", "--loss", "0"), "--loss is 0, expected a positive"),
         (("--at", "params=70e9,tokens=0", "--target", "loss=2"), "tokens is 0"),
         (("--at", "params=70e9,tokns=1e12", "--target", "loss=2"), "did you mean 'tokens'"),
         (("--at", "params=70e9,tokens=1e12", "--target", "loss=-2"), "outside the range of loss"),

@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from typer.testing import CliRunner
 
 import bayes_scaling as bs
-from bayes_scaling import _cli_ledger
+from bayes_scaling.cli import app
 from bayes_scaling.forecast import Forecast
 from bayes_scaling.plot import PlotError
 from bayes_scaling.plot.prior import from_prior
@@ -660,9 +659,6 @@ def test_picture(tmp_path) -> None:
 
 # --- the commands ------------------------------------------------------------------------------------------
 
-APP = typer.Typer()
-_cli_ledger.register(APP)
-
 
 @pytest.fixture
 def home(record, tmp_path, monkeypatch) -> Path:
@@ -675,7 +671,7 @@ def home(record, tmp_path, monkeypatch) -> Path:
 
 
 def run(*arguments: object):
-    return CliRunner().invoke(APP, [str(a) for a in arguments])
+    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 def test_score_and_ledger(home, record) -> None:

@@ -19,6 +19,7 @@ from bayes_scaling.latents import energy, pack, prior_draw, sizes_of, unpack
 from bayes_scaling.law import Law
 from bayes_scaling.layout import Prepared, bucket, prepare
 from bayes_scaling.model import hierarchical
+from bayes_scaling.plot.prior import from_prior
 from bayes_scaling.whiten import _arrow
 from tests._laws import constrained, random_inputs, random_values
 from tests._simulate import FOUNDATION, chinchilla_fit, design, grid, power_table
@@ -102,6 +103,29 @@ def test_density_sees_the_runs_and_not_the_padding() -> None:
             assert np.all(np.asarray(value(small.data._replace(response=response), latents)) != plain)
     of_prior = 0.5 * (extra**2 + np.log(2 * np.pi)).sum(axis=1)
     np.testing.assert_allclose(np.asarray(found) - of_prior, plain, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("structure", "shift"), [(None, -7.0), (bs.Structure(rank=4), 0.0)])
+def test_the_unit_of_a_real_response_decides_nothing(structure, shift) -> None:
+    """In another unit the density moves by a constant, and forecasts are the same in that unit.
+
+    The coordinates in which the weights of a discrepancy are sampled depend on the zero of the response.
+    """
+    law, unit = bs.law("log_linear"), 1000.0
+    x = np.geomspace(1.0, 1e4, 10)
+    table = pd.DataFrame({"x": x, "y": 0.3 * np.log(x) + 0.02 * np.cos(5 * x), "y_se": 0.01})
+    other = table.assign(y=unit * table.y + shift, y_se=unit * table.y_se)
+    one, two = (prepare(law, bs.read_runs(t), structure=structure) for t in (table, other))
+    latents = prior_latents(one.shape, one.data, 50)
+    with jax.enable_x64(True):
+        value = jax.jit(jax.vmap(partial(energy, one.shape), in_axes=(None, 0)))
+        moved = np.asarray(value(two.data, latents)) - np.asarray(value(one.data, latents))
+    np.testing.assert_allclose(moved, len(table) * np.log(unit), rtol=1e-6)
+    if structure is not None:
+        return
+    plans = [{"x": 1e3}, {"x": 1e12}]  # the second lies further out than the seed's scale is followed
+    draws = [bs.forecast(from_prior(law, p.runs), plans, allow_failed=True).draws for p in (one, two)]
+    np.testing.assert_allclose(draws[1], unit * draws[0] + shift, rtol=1e-6, atol=1e-3)
 
 
 def test_hessian_is_an_arrow() -> None:

@@ -231,8 +231,12 @@ def test_failed_diagnostics_refuse_or_show() -> None:
     bad = replace(fitted(), diagnostics=replace(fitted().diagnostics, problems=("R-hat 1.5",)))
     with pytest.raises(DiagnosticsRefused):
         bs.review(bad, plan(), backtest=False)
-    page = pages.render(bs.review(bad, plan(), backtest=False, allow_failed=True).to_dict())
-    assert "diagnostics failed" in page
+    told = bs.review(bad, plan(), backtest=False, allow_failed=True)
+    assert told.alarms == ("The sampler's diagnostics failed for chinchilla.",)
+    assert told.record.settings["alarms"] == told.to_dict()["alarms"] == list(told.alarms)
+    assert told.alarms[0] in Page(pages.render(told.to_dict())).words
+    assert reviewed().alarms == ()
+    assert "diagnostics failed" not in pages.render(reviewed().to_dict())
 
 
 # ------------------------------------------------------------------------------------------------- page
@@ -440,6 +444,19 @@ def test_a_bad_plan_is_refused_before_the_sampler_starts(app, monkeypatch) -> No
             2,
             "error: [run]: tokens is 0, expected a positive finite number\n",
         )
+
+
+def test_a_table_is_not_sampled_for_a_bad_plan(monkeypatch) -> None:
+    def sample(*_, **__):
+        raise AssertionError("the sampler was started")
+
+    monkeypatch.setattr("bayes_scaling.posterior.sample", sample)
+    runs = bs.read_runs(chinchilla_table())
+    for laws in (None, ["chinchilla"]):
+        with pytest.raises(PlanError, match=r"\[run\]: tokens is 0"):
+            bs.review(runs, plan(run={"params": 7e10, "tokens": 0}), laws=laws)
+    with pytest.raises(PlanError, match=r"family 'd' is not in the table; .*known: a, b, c, new"):
+        bs.review(runs, plan(family="d"))
 
 
 def test_missing_packages_are_named(app, monkeypatch) -> None:

@@ -298,6 +298,21 @@ def test_wrong_units(units, message):
         read_runs(table(), units=units)
 
 
+def test_a_law_in_bits_per_byte_says_where_it_looks_for_them():
+    farseer = law("farseer")
+    frame = table(bytes_per_token=[4.0] * 4)
+    with pytest.raises(RunsError, match=r"in nat/token; keep it in a column .* and say response='bpb'"):
+        measurements(read_runs(frame), farseer)
+    frame = frame.assign(bits_per_byte=[1.1, 1.0, 0.9, 0.8])
+    with pytest.raises(RunsError, match=r"'loss' is in nat/token; say response='bits_per_byte'"):
+        measurements(read_runs(frame), farseer)
+    m = measurements(read_runs(frame), farseer, response="bits_per_byte")
+    assert m.response.tolist() == [1.1, 1.0, 0.9, 0.8]
+    stated = read_runs(frame, units={"bits_per_byte": "bit/byte"})  # which converts it
+    with pytest.raises(RunsError, match=r"'bits_per_byte' is in nat/token; .*state no unit for it"):
+        measurements(stated, farseer, response="bits_per_byte")
+
+
 def test_a_law_refuses_a_column_in_another_unit():
     runs = read_runs(table(accuracy=[0.5] * 4))
     with pytest.raises(RunsError, match="'loss' must be in nat/token but the column 'accuracy' is in 1"):

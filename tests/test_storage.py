@@ -18,6 +18,7 @@ import pytest
 import xarray as xr
 
 import bayes_scaling as bs
+from bayes_scaling._fingerprint import hash_of, unlike
 from bayes_scaling.law import mean
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.runs import assemble
@@ -120,6 +121,7 @@ def test_the_landmarks_are_those_of_the_file(posterior, saved, edited):
     def flip(tree: xr.DataTree) -> None:
         tree["discrepancy"]["basis"] *= -1
         tree["posterior"]["structure_weights"] *= -1
+        tree.attrs["draws_hash"] = hash_of(tree["posterior"].to_dataset())
 
     other = load(edited(flip))
     np.testing.assert_array_equal(other.prepared.marks.basis, -posterior.prepared.marks.basis)
@@ -219,14 +221,15 @@ def test_a_netcdf_file_of_something_else(posterior, tmp_path):
     [
         (
             "format_version",
-            2,
-            f"saved by a newer bayes_scaling ({HERE}, format 2) than this one ({HERE}, format 1)",
+            3,
+            f"saved by a newer bayes_scaling ({HERE}, format 3) than this one ({HERE}, format 2)",
         ),
         (
             "package_version",
             "99.1",
-            f"by a newer bayes_scaling (99.1, format 1) than this one ({HERE}, format 1)",
+            f"by a newer bayes_scaling (99.1, format 2) than this one ({HERE}, format 2)",
         ),
+        ("format_version", 1, "when a structural discrepancy meant something else (format 1): fit its runs"),
         (
             "law",
             "chinchila",
@@ -274,6 +277,64 @@ def _another_unit(tree: xr.DataTree) -> None:
 @pytest.mark.parametrize("change", [_another_loss, _another_name, _another_rate, _another_unit])
 def test_edited_runs(edited, change):
     assert "has been edited: its runs (hash" in refused(edited(change))
+
+
+def _another_draw(tree: xr.DataTree) -> None:
+    tree["posterior"]["alpha"][1, -1] *= 1 + 1e-12
+
+
+def _another_term(tree: xr.DataTree) -> None:
+    tree["posterior"]["seed_sd"] = tree["posterior"]["seed_sd"] * 0.5
+
+
+def _a_term_less(tree: xr.DataTree) -> None:
+    tree["posterior"] = xr.DataTree(tree["posterior"].to_dataset().drop_vars("seed_slope"))
+
+
+@pytest.mark.parametrize("change", [_another_draw, _another_term, _a_term_less])
+def test_edited_draws(edited, change):
+    assert "has been edited: its draws (hash" in refused(edited(change))
+
+
+def test_order_and_groups_beside_the_draws_are_not_part_of_their_hash(posterior, edited):
+    def turned(tree: xr.DataTree) -> None:
+        draws = tree["posterior"].to_dataset()
+        tree["posterior"] = xr.DataTree(draws[list(draws.data_vars)[::-1]])
+        del tree["prior_predictive"]
+
+    np.testing.assert_array_equal(draws(load(edited(turned))), draws(posterior))
+
+
+def test_a_law_whose_formula_has_changed(posterior, saved):
+    """Names, supports and inputs are the same, so that the record of the law tells nothing."""
+
+    def other(params, tokens, *, E, A, alpha, B, beta):
+        return LAW.predictor(params, tokens, E=E, A=A, alpha=alpha, B=B, beta=1.0001 * beta)
+
+    message = refused(saved, replace(LAW, predictor=other))
+    assert "was fitted with another 'chinchilla' than this version has: its formula gave" in message
+    assert "now, on the link scale; fit again" in message
+
+    def rounded(params, tokens, *, E, A, alpha, B, beta):
+        return LAW.predictor(params, tokens, E=E, A=A, alpha=alpha, B=B, beta=beta) * (1 + 1e-12)
+
+    loaded = load(saved, law=replace(LAW, predictor=rounded))
+    np.testing.assert_allclose(draws(loaded), draws(posterior), rtol=1e-9)
+
+
+def test_where_a_law_differs_most():
+    nan, inf = np.nan, np.inf
+    assert unlike([[1.0, nan, inf]], np.array([[1.0 + 1e-9, nan, inf]])) is None
+    assert unlike([[1.0, 2.0], [3.0, 4.0]], np.array([[1.0, 2.1], [3.0, 4.2]])) == (1, 1)
+    assert unlike([[inf, 1.0, 2.0]], np.array([[inf, 1.5, nan]])) == (0, 2)
+
+
+def test_older_files_tell_neither_draws_nor_formula(posterior, edited):
+    def older(tree: xr.DataTree) -> None:
+        for name in ("draws_hash", "law_values"):
+            del tree.attrs[name]
+
+    np.testing.assert_array_equal(draws(load(edited(older))), draws(posterior))
 
 
 def test_draws_of_other_families(edited):

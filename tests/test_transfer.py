@@ -12,18 +12,18 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import bayes_scaling as bs
-from bayes_scaling import _arguments, _cli_transfer
+from bayes_scaling import _arguments
 from bayes_scaling.borrowed import conflict as conflicts
 from bayes_scaling.borrowed.conflict import TRUST, borrow, mixed
 from bayes_scaling.borrowed.file import as_json, from_json, read_prior, save_prior
 from bayes_scaling.borrowed.model import anchored, placed, structure_of, tokenizer, with_prior
 from bayes_scaling.borrowed.record import ANY, STRUCTURE, Prior, PriorError, noise_only, normal_summary
+from bayes_scaling.cli import app
 from bayes_scaling.covariates import regress
 from bayes_scaling.engine import STATISTICS
 from bayes_scaling.evaluate import prior_latents
@@ -575,8 +575,6 @@ def test_packs_fit_the_tables_of_their_laws() -> None:
 
 @pytest.fixture(scope="module")
 def run():
-    app = typer.Typer()
-    _cli_transfer.register(app)
     return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln
 
+from bayes_scaling.model import unit_of
 from bayes_scaling.posterior import Posterior
 
 
@@ -64,7 +65,8 @@ def luck_at(posterior: Posterior, eta: np.ndarray, error: np.ndarray, gap: float
     def column(name: str) -> np.ndarray:
         return draws[name].values.reshape(-1, 1)
 
-    away = np.clip(eta - float(prepared.data.reference), -3.0, 3.0)
+    unit = float(unit_of(prepared.shape, prepared.data.stretch))
+    away = np.clip(eta - float(prepared.data.reference), -3.0 * unit, 3.0 * unit)
     seed = column("seed_sd") * np.exp(column("seed_slope") * away)
     between = np.sqrt(seed**2 + column("misfit_sd") ** 2)
     df = column("degrees_of_freedom").ravel()

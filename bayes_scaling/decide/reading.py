@@ -16,6 +16,8 @@ Action = Literal["go", "wait", "no-go"]
 GO, NO_GO = 0.9, 0.5
 #: Groups of draws over which an outcome is averaged given what waiting would tell.
 GROUPS = 50
+#: Expected losses that differ by less than this part of the largest loss are alike.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,10 @@ def reading(
         "wait": stakes.wait + float(np.minimum(known, stakes.no_go).mean()),
         "no-go": float(stakes.no_go),
     }
-    action = min(("go", "no-go", "wait"), key=expected.__getitem__)
+    # waiting that reveals nothing of use ties with acting now, up to rounding: then act
+    tie = min(expected.values()) + ROUNDING * float(np.abs(cost).max())
+    order: tuple[Action, ...] = ("go", "no-go", "wait")
+    action = next(name for name in order if expected[name] <= tie)
     texts = ", ".join(f"{name} {value:.4g}" for name, value in expected.items())
     return Reading(action, f"least expected loss: {texts} (waiting at its best)", expected)
 

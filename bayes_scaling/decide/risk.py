@@ -13,23 +13,22 @@ from typing import Any
 
 import numpy as np
 
+from bayes_scaling.chain import ChainPosterior
+from bayes_scaling.decide import tasks
 from bayes_scaling.decide._draws import (
     Better,
     DecisionError,
     Fitted,
-    along,
     better_of,
     finite,
-    joint_draws,
-    laws_of,
     members,
     quantiles,
-    rays,
     response_name,
     sign_of,
 )
+from bayes_scaling.decide._outcomes import of_chain, of_models
 from bayes_scaling.decide.cost import Cost
-from bayes_scaling.decide.reach import FACTORS, Reach, reach
+from bayes_scaling.decide.reach import Reach, reach
 from bayes_scaling.decide.reading import Reading, Stakes, reading
 from bayes_scaling.decide.regret import Regret, regret
 from bayes_scaling.law import Response, nearest
@@ -90,7 +89,7 @@ class Risk:
         What it could be, given the tasks' own probabilities, whatever their dependence (Fréchet).
     reading : Reading
     regret : Regret, optional
-        For one law with parameters and tokens.
+        For one law with parameters and tokens; of a chain that of its loss.
     reach : Reach, optional
     notes : tuple of str
     """
@@ -183,13 +182,13 @@ def joint_probability(
 
 
 def risk(
-    model: Fitted | Mapping[str, Fitted],
+    model: Fitted | ChainPosterior | Mapping[str, Fitted],
     plan: Mapping[str, Any],
     target: float | Mapping[str, float],
     *,
     family: str | None = None,
     better: Better | Mapping[str, Better] | None = None,
-    what: Target = "new_run",
+    what: Target | None = None,
     level: float = 0.95,
     probability: float = 0.9,
     stakes: Stakes | None = None,
@@ -201,19 +200,22 @@ def risk(
 
     Parameters
     ----------
-    model : Posterior, Average, sequence of (Posterior, weight), or mapping of task to one of these
-        The posteriors of several tasks were fitted one by one: their draws are independent of each other, and
-        `Risk.joint_bounds` says how much that matters.
+    model : Posterior, Average, sequence of (Posterior, weight), ChainPosterior, or mapping of task to a fit
+        A chain (`bayes_scaling.fit_chain`) draws its tasks and the loss before them jointly, so that targets
+        of accuracies share the doubt about the loss. Posteriors of a mapping were fitted one by one: their
+        draws are independent of each other, and `Risk.joint_bounds` says how much that matters.
     plan : mapping
         Inputs of the run.
     target : float or mapping of str to float
-        By response or task: at most that loss, at least that accuracy (a fraction).
+        By response or task: at most that loss, at least that accuracy (a fraction). Of a chain: by task, and
+        ``loss``.
     family : str, optional
         As in `bayes_scaling.forecast`.
     better : {"lower", "higher"} or mapping, optional
         Default: as the response's name says.
     what : {"mean", "new_run", "measurement"}
-        Whether the luck of the run and the error of its evaluation count.
+        Whether the luck of the run and the error of its evaluation count. Default: a new run; of a chain its
+        score on the test sets.
     level : float
         Of value at risk and CVaR.
     probability : float
@@ -232,60 +234,52 @@ def risk(
     DiagnosticsRefused
         If a posterior failed its diagnostics.
     """
-    models: dict[str, Fitted] = dict(model) if isinstance(model, Mapping) else {_only(model): model}
     if not 0 < probability < 1:
         raise DecisionError(f"probability is {probability:g}, expected a number between 0 and 1")
-    targets = read_targets({k: members(m)[0][0].law.predicts for k, m in models.items()}, target)
-    models = {k: models[k] for k in targets}
-    given: Mapping[str, Any] = better if isinstance(better, Mapping) else dict.fromkeys(models, better)
-    ways: dict[str, Better] = {k: better_of(_only(one), given.get(k)) for k, one in models.items()}
-    outcomes: dict[str, np.ndarray] = {}
-    smooth, notes = {}, []
-    laws = [one.law for m in models.values() for one, _ in members(m)]
-    grows = bool(rays(laws[0])) and all(rays(law) == rays(laws[0]) for law in laws)
     options: Any = {"family": family, "seed": seed, "allow_failed": allow_failed}
-    _, cast = joint_draws(next(iter(models.values())), [plan], target="mean", **options)
-    # the plan at all multiples of its budget, on common draws: its chances and where they rise agree
-    plans = along(laws[0], cast.plans[0], FACTORS) if grows else [cast.plans[0]]
-    here = int(np.flatnonzero(FACTORS == 1)[0]) if grows else 0
-    for k, (name, one) in enumerate(models.items()):
-        asked = options | {"seed": seed + 1000 * k}
-        outcomes[name], _ = joint_draws(one, plans, target=what, **asked)
-        smooth[name] = joint_draws(one, plans, target="mean", **asked)[0][:, here]
-        notes += joint_draws(one, [plan], target="mean", **asked)[1].notes
-    shortest = min(map(len, outcomes.values()))
-    outcomes = {k: v[:shortest] for k, v in outcomes.items()}
-    own = {k: v[:, here] for k, v in outcomes.items()}
+    ways: dict[str, Better]
+    if isinstance(model, ChainPosterior):
+        known, what = tasks.responses_of(model), what or "measurement"
+        targets = read_targets(known, target)
+        ways = {k: better_of(k, way or tasks.way_of(k)) for k, way in _given(better, targets).items()}
+        found = of_chain(model, plan, targets, what, options, curve=stakes is not None)
+        loss_way: Better | None = "lower"
+    else:
+        models: dict[str, Fitted] = dict(model) if isinstance(model, Mapping) else {_only(model): model}
+        known = {k: members(m)[0][0].law.predicts for k, m in models.items()}
+        targets = read_targets(known, target)
+        models = {k: models[k] for k in targets}
+        ways = {k: better_of(_only(models[k]), way) for k, way in _given(better, targets).items()}
+        found = of_models(models, plan, what or "new_run", options)
+        loss_way = next(iter(ways.values()))
+    outcomes, own = found.draws, found.own
     joint, bounds = joint_probability(own, targets, ways)
-    tasks = tuple(
-        task_risk(
-            own[k], targets[k], better=ways[k], level=level, task=k,
-            unit=members(models[k])[0][0].law.predicts.unit,
-        )
+    each = tuple(
+        task_risk(own[k], targets[k], better=ways[k], level=level, task=k, unit=known[k].unit)
         for k in targets
-    )  # fmt: skip
-    single = next(iter(models.values())) if len(models) == 1 else None
+    )
     advice = reading(
-        joint,
-        stakes=stakes,
-        outcomes=next(iter(own.values())) if single is not None else own,
-        curve=np.stack([v[:shortest] for v in smooth.values()], axis=1),
+        joint, stakes=stakes, outcomes=next(iter(own.values())) if len(own) == 1 else own, curve=found.curve
     )
     lost = None
-    if single is not None and all({"params", "tokens"} <= {i.name for i in law.inputs} for law in laws):
-        lost = regret(single, cast.plans[0], cost=cost, better=next(iter(ways.values())), **options)
+    if found.single is not None and all(
+        {"params", "tokens"} <= {i.name for i in law.inputs} for law in found.laws
+    ):
+        lost = regret(found.single, found.plan, cost=cost, better=loss_way, **options)
     missed = [sign_of(ways[k]) * (outcomes[k] - targets[k]) / max(float(own[k].std()), 1e-9) for k in targets]
     return Risk(
-        law=" & ".join(dict.fromkeys(map(laws_of, models.values()))),
-        family=cast.families[0],
-        plan=cast.plans[0],
-        tasks=tasks,
+        law=found.law,
+        family=found.family,
+        plan=found.plan,
+        tasks=each,
         joint=joint,
         joint_bounds=bounds,
         reading=advice,
         regret=lost,
-        reach=reach(laws[0], cast.plans[0], np.max(missed, axis=0), probability, cost) if grows else None,
-        notes=tuple(dict.fromkeys(notes)),
+        reach=reach(found.laws[0], found.plan, np.max(missed, axis=0), probability, cost)
+        if found.grows
+        else None,
+        notes=found.notes,
     )
 
 
@@ -330,6 +324,11 @@ def _in_range(name: str, value: float | str, response: Response) -> float:
             f"target {name} is {target:g}, outside the range of {name}, {low:g} to {high:g}{hint}"
         )
     return target
+
+
+def _given(better: Any, targets: Mapping[str, float]) -> dict[str, Better | None]:
+    """The way of every target, where it was told."""
+    return {k: better.get(k) if isinstance(better, Mapping) else better for k in targets}
 
 
 def _only(model: Fitted) -> str:

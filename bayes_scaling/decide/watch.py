@@ -106,8 +106,11 @@ def watch(
     DiagnosticsRefused
         If the posterior failed its diagnostics.
     DecisionError
-        If the law has no progress, or the plan, family, level or side is impossible.
+        If the law has no progress, or the plan, family, level or side is impossible; and for an average of
+        several laws, of which one has to be chosen.
     """
+    if not isinstance(posterior, Posterior):
+        raise DecisionError(_not_one(posterior))
     law = posterior.law
     if not posterior.diagnostics.passed and not allow_failed:
         raise DiagnosticsRefused(
@@ -136,6 +139,19 @@ def watch(
     if not 0 <= first < end:
         raise DecisionError(f"points count from {progress} {first:g} on, but the run ends at {end:g}")
     return Watch(posterior, read, family, progress, first, end, level, side, seed, widen)
+
+
+def _not_one(model: object) -> str:
+    """Why something else than one fitted law does not watch a run."""
+    posteriors = getattr(model, "posteriors", ())
+    if not posteriors:
+        found = type(model).__name__
+        return f"a run is watched by one fitted law, found {found}; expected a posterior of bs.fit"
+    laws = ", ".join(f"[{k}] {one.law.name}" for k, one in enumerate(posteriors))
+    return (
+        f"a run is watched by one fitted law, whose draws its points reweight, found an average of {laws}; "
+        "choose one: watch(average.posteriors[0], ...)"
+    )
 
 
 def _start(posterior: Posterior, plan: Mapping[str, Any], progress: str) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from bayes_scaling.law import Law, LawError, nearest
+from bayes_scaling.law import Law, LawError
 
 __all__ = ["folder", "law", "laws"]
 
@@ -28,7 +29,10 @@ def laws() -> tuple[str, ...]:
 def folder(name: str) -> str:
     """The folder of the zoo in which a law lives, for example ``"pretraining"``."""
     if name not in _files():
-        raise LawError(f"there is no law {name!r}; {nearest(name, _files())}")
+        close = difflib.get_close_matches(name, _files(), n=1, cutoff=0.5)
+        guess = f"did you mean {close[0]!r}? " if close else ""
+        every = f"bs.laws() and 'bayes-scaling laws' list all {len(_files())}"
+        raise LawError(f"there is no law {name!r}; {guess}{every}")
     return _files()[name]
 
 

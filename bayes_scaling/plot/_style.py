@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayes_scaling._files import obstacle
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -43,7 +45,7 @@ def writable(path: str | os.PathLike) -> Path:
     Raises
     ------
     PlotError
-        If the ending is no format that matplotlib writes, or the folder does not exist.
+        If the ending is no format that matplotlib writes, the folder does not exist or may not be written to.
     """
     from matplotlib.backend_bases import FigureCanvasBase
 
@@ -51,8 +53,8 @@ def writable(path: str | os.PathLike) -> Path:
     known = sorted(FigureCanvasBase.get_supported_filetypes())
     if path.suffix.lower().removeprefix(".") not in known:
         raise PlotError(f"{str(path)!r} has no ending of a picture; expected one of .{', .'.join(known)}")
-    if not path.absolute().parent.is_dir():
-        raise PlotError(f"there is no folder {str(path.parent)!r} to write {path.name!r} to")
+    if problem := obstacle(path):
+        raise PlotError(problem)
     return path
 
 

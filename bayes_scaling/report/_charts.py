@@ -124,8 +124,7 @@ def _forecast(review: Mapping[str, Any]) -> Any:
             y=y("y"),
             fill=alt.condition(alt.datum.mine, alt.value(vega.ACCENT), alt.value(vega.SOFT)),
             tooltip=[
-                alt.Tooltip("family:N"), alt.Tooltip("row:Q", title="row of the table"),
-                alt.Tooltip("at:N", title=seen["x"]),
+                alt.Tooltip("family:N"), *_row(runs), alt.Tooltip("at:N", title=seen["x"]),
                 alt.Tooltip("y:Q", title=question["response"], format=".4~g"),
             ],
         )
@@ -162,6 +161,14 @@ def _forecast(review: Mapping[str, Any]) -> Any:
     layers = [outer, inner, line, wall, vega.stripes(on, numbers, "curve"), middle, dots, *planned]
     told = f"{seen['y_label']} against {seen['x_label']}: measured runs, forecast with bands, planned runs."
     return vega.described(alt.layer(*layers, word, name).properties(height=380), told)
+
+
+def _row(rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Tooltip of where in the table a point stands, if the points know it."""
+    import altair as alt
+
+    known = bool(rows) and "row" in rows[0]
+    return [alt.Tooltip("row:Q", title="row of the table")] if known else []
 
 
 def _variance(review: Mapping[str, Any]) -> Any:
@@ -273,7 +280,7 @@ def _backtest(review: Mapping[str, Any]) -> Any:
     base = alt.Chart(vega.data(rows)).encode(
         x=x,
         tooltip=[
-            alt.Tooltip("family:N"), alt.Tooltip("row:Q", title="row of the table"),
+            alt.Tooltip("family:N"), *_row(rows),
             alt.Tooltip("observed:Q", format=".4~g"),
             alt.Tooltip("median:Q", title="forecast", format=".4~g"),
             alt.Tooltip("q5:Q", title="90 % from", format=".4~g"),
@@ -297,6 +304,7 @@ def _allocation(review: Mapping[str, Any]) -> Any:
     import altair as alt
 
     found, question = review["allocation"], review["question"]
+    label = question["sizes"]["label"]
     rows = [{**p, "size": words.size(p["params"]), "data": words.size(p["tokens"])} for p in found["curve"]]
     sizes = [row["params"] for row in rows]
     x = alt.X(
@@ -307,7 +315,7 @@ def _allocation(review: Mapping[str, Any]) -> Any:
     x = x.axis(grid=False, **vega.log_axis(min(sizes), max(sizes), words.size))
     y = alt.Y(
         "expected:Q",
-        title=f"expected {question['label'][:1].lower()}{question['label'][1:]}",
+        title=f"expected {label[:1].lower()}{label[1:]}",
         scale=alt.Scale(zero=False),
     )
     y = y.axis(tickCount=5)

@@ -19,13 +19,16 @@ from bayes_scaling.decide import DecisionError, allocate, beats, regret
 from bayes_scaling.decide import next_run as decide_next_run
 from bayes_scaling.decide._draws import Fitted, laws_of, members, quantiles, sign_of
 from bayes_scaling.decide.design import LEAST
+from bayes_scaling.decide.tasks import named
 from bayes_scaling.diagnostics import LEAST_BFMI, LEAST_ESS, MOST_RHAT, PRIOR_SHARE
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.predict import NEW
 from bayes_scaling.report import _joint as joint
+from bayes_scaling.report import _sections as sections
 from bayes_scaling.report._joint import Joint
 from bayes_scaling.report._schema import Record
-from bayes_scaling.report.plan import ReviewPlan, cost_of, stakes_of
+from bayes_scaling.report._terms import cost_of, stakes_of
+from bayes_scaling.report.plan import ReviewPlan
 from bayes_scaling.runs import RunsError
 
 Progress = Callable[[int, int, str], None]
@@ -99,8 +102,8 @@ def _unlike(model: Fitted) -> list[str]:
     return notes
 
 
-def diagnosed(model: Fitted, family: str) -> dict[str, Any]:
-    """How the sampler went, and which parameters the prior decides, of every law."""
+def diagnosed(model: Fitted, family: str, more: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """How the sampler went, and which parameters the prior decides, of every law; ``more`` are task laws."""
     laws = []
     for one, _ in members(model):
         found = one.diagnostics
@@ -115,6 +118,7 @@ def diagnosed(model: Fitted, family: str) -> dict[str, Any]:
                 "parameters": _parameters(one, family),
             }
         )
+    laws += more
     return {
         "laws": laws,
         "passed": all(one["passed"] for one in laws),
@@ -156,20 +160,19 @@ def alternatives(drawn: Joint, plan: ReviewPlan) -> dict[str, Any]:
     """The planned run against each alternative, on the same draws."""
     if not plan.alternatives:
         return skipped("the plan names no alternatives")
-    first = joint.risk_of(drawn, 0)
-    each = [_option("planned run", plan.run, first, plan)]
+    each = [_option(drawn, 0, "planned run", plan.run, plan)]
     sign = sign_of(drawn.better)
     for k, one in enumerate(plan.alternatives, 1):
         gap = drawn.draws[:, 0] - drawn.draws[:, k]
         worse = sign * gap
         duel = beats(
-            drawn.model, plan.run, one.inputs, family=drawn.family, better=drawn.better,
+            drawn.model, plan.run, one.inputs, family=drawn.family, better=drawn.sizes_better,
             seed=drawn.seed, allow_failed=drawn.allow_failed,
         )  # fmt: skip
         about = duel.to_dict()
         each.append(
             {
-                **_option(one.name, one.inputs, joint.risk_of(drawn, k), plan),
+                **_option(drawn, k, one.name, one.inputs, plan),
                 "plan_better": float((worse < 0).mean() + (worse == 0).mean() / 2),
                 "difference": quantiles(gap),
                 "crossing": about["crossing"],
@@ -180,14 +183,15 @@ def alternatives(drawn: Joint, plan: ReviewPlan) -> dict[str, Any]:
     return {"each": each}
 
 
-def _option(name: str, inputs: Any, risk: Any, plan: ReviewPlan) -> dict[str, Any]:
+def _option(drawn: Joint, column: int, name: str, inputs: Any, plan: ReviewPlan) -> dict[str, Any]:
+    risk = sections.risk_of(drawn.aims[0], column)
     return {
         "name": name,
         "inputs": joint.scalars(inputs),
         "cost": cost_of(plan, inputs),
         "median": risk.median,
         "quantiles": dict(risk.quantiles),
-        "probability": risk.probability,
+        "probability": sections.chance(drawn, column),
     }
 
 
@@ -195,7 +199,7 @@ def regretted(drawn: Joint, plan: ReviewPlan) -> dict[str, Any] | None:
     """What the plan gives away against the best plan of equal cost; None for laws without a trade-off."""
     try:
         lost = regret(
-            drawn.model, plan.run, cost=plan.cost, family=drawn.family, better=drawn.better,
+            drawn.model, plan.run, cost=plan.cost, family=drawn.family, better=drawn.sizes_better,
             seed=drawn.seed, allow_failed=drawn.allow_failed,
         )  # fmt: skip
     except DecisionError:
@@ -213,11 +217,12 @@ def allocation(drawn: Joint, plan: ReviewPlan) -> dict[str, Any]:
     try:
         found = allocate(
             drawn.model, budget, cost=plan.cost, held={k: v for k, v in held.items() if k in known},
-            family=drawn.family, better=drawn.better, seed=drawn.seed, allow_failed=drawn.allow_failed,
+            family=drawn.family, better=drawn.sizes_better, seed=drawn.seed,
+            allow_failed=drawn.allow_failed,
         )  # fmt: skip
     except DecisionError as error:
         return skipped(str(error))
-    sign = sign_of(drawn.better)
+    sign = sign_of(drawn.sizes_better)
     near = sign * (found.expected - found.best["value"]) <= REACH * abs(found.best["value"])
     kept = np.flatnonzero(near)
     kept = kept[np.unique(np.linspace(0, len(kept) - 1, min(POINTS, len(kept))).round().astype(int))]
@@ -241,7 +246,8 @@ def next_run(drawn: Joint, plan: ReviewPlan) -> dict[str, Any]:
     notes = [f"{one.name} takes {one.days:g} days and the deadline is in {left}: left out" for one in late]
     if not given:
         return skipped(f"no candidate is done before the deadline ({'; '.join(notes)})")
-    stakes = stakes_of(plan, drawn.goal, sign_of(drawn.better))
+    # of a chain the candidates are judged by what they tell of its loss, and stakes are about accuracies
+    stakes = None if drawn.chain else stakes_of(plan, drawn.goal, sign_of(drawn.better))
     found = decide_next_run(
         drawn.model,
         dict(plan.run),
@@ -285,7 +291,7 @@ def repeat(model: Fitted, plan: ReviewPlan, record: Record, drawn: Joint, comman
             "measurements": len(first.prepared.measured.response),
             "families": list(first.families),
         },
-        "laws": laws_of(model),
+        "laws": named(drawn.chain) if drawn.chain else laws_of(model),
         "averaged": isinstance(model, Average) and len(each) > 1,
         "structure": structure and asdict(structure),
         "settings": asdict(first.settings),

@@ -4,41 +4,57 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bayes_scaling.decide import TaskRisk, task_risk
+from bayes_scaling.chain import ChainPosterior
 from bayes_scaling.decide._draws import (
     Better,
     Fitted,
     along,
     better_of,
-    finite,
     members,
     mixed,
-    quantiles,
     rays,
     response_name,
-    sign_of,
 )
-from bayes_scaling.decide.reach import FACTORS, reach
+from bayes_scaling.decide.reach import FACTORS
+from bayes_scaling.decide.tasks import named
 from bayes_scaling.forecast import Forecast, forecast
 from bayes_scaling.law import Law
 from bayes_scaling.plot._path import Abscissa, abscissa, path
-from bayes_scaling.plot.curves import observed, response_label
+from bayes_scaling.plot.curves import response_label
 from bayes_scaling.posterior import Posterior
-from bayes_scaling.report.plan import ReviewPlan, cost_of
+from bayes_scaling.report.plan import ReviewPlan
 
-#: Probability at which the budget that reaches the target is looked for.
-SURE = 0.9
-#: Equally likely outcomes that stand for the forecast.
-DOTS = 20
-#: Measured runs in the picture; of more, evenly spaced ones are shown.
-MOST_RUNS = 1500
-#: Parts of the variance, in the order of the page.
-PARTS = ("parameter", "structure", "laws", "seed", "evaluation")
+
+@dataclass(frozen=True)
+class Aim:
+    """One target, and the draws (S, m) of its quantity, of all runs and in the same order as those of others.
+
+    Parameters
+    ----------
+    name : str
+        Its key in the plan.
+    called, label, unit : str
+        What people call the quantity; with its unit, on an axis.
+    better : {"lower", "higher"}
+    goal : float
+    draws : array, shape (S, m)
+    task : bool
+        Whether it is an accuracy that a chain predicts.
+    """
+
+    name: str
+    called: str
+    label: str
+    unit: str
+    better: Better
+    goal: float
+    draws: np.ndarray
+    task: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,36 +64,59 @@ class Joint:
     Parameters
     ----------
     model : Posterior, Average or sequence
+        Of a chain, its loss side: what stands in the sections about sizes, laws and further runs.
     posteriors : tuple of Posterior
         Of every law, with draws in proportion to its weight.
     weights : tuple of float
     casts : tuple of Forecast
         Of every law; column 0 is the planned run, then the alternatives, the curve, other budgets.
-    draws : array, shape (S, m)
-        Those of all laws, one after the other.
+    aims : tuple of Aim
+        The targets; the first one is what the pictures show.
     curve, budgets : slice
         Columns of the curve, and of `FACTORS` times the planned budget.
     smooth : array, shape (S,), optional
-        Column 0 without the luck of the run, where stakes ask for it.
+        Column 0 without the luck of the run, where stakes ask for it; (S, targets) of several.
+    chain : ChainPosterior, optional
+        Where targets are accuracies on tasks.
+    doubts : tuple of str
+        Targets that cannot be predicted from these runs, and why.
     """
 
     model: Fitted
     posteriors: tuple[Posterior, ...]
     weights: tuple[float, ...]
     casts: tuple[Forecast, ...]
-    draws: np.ndarray
+    aims: tuple[Aim, ...]
     curve: slice
     budgets: slice
     plans: tuple[Mapping[str, Any], ...]
     along: Abscissa
     family: str
-    response: str
-    label: str
-    better: Better
-    goal: float
     smooth: np.ndarray | None
     seed: int
     allow_failed: bool
+    chain: ChainPosterior | None = None
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def draws(self) -> np.ndarray:
+        """Draws (S, m) of the first target's quantity, of all laws one after the other."""
+        return self.aims[0].draws
+
+    @property
+    def goal(self) -> float:
+        """The first target."""
+        return self.aims[0].goal
+
+    @property
+    def better(self) -> Better:
+        """Which way the first target's quantity is better."""
+        return self.aims[0].better
+
+    @property
+    def sizes_better(self) -> Better:
+        """Which way the response of `model` is better."""
+        return self.better if self.chain is None else "lower"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -98,6 +137,28 @@ def _of_others(note: str) -> bool:
     return note.startswith("plan ") and not note.startswith("plan 1 ")
 
 
+class Asked(NamedTuple):
+    """All runs that a review asks about."""
+
+    plans: list[dict[str, Any]]
+    family: str
+    along: Abscissa
+    curve: slice
+    budgets: slice
+
+
+def asked_of(posteriors: Sequence[Posterior], plan: ReviewPlan, options: Mapping[str, Any]) -> Asked:
+    """The planned run, its alternatives, the curve of the picture, and the run at other budgets."""
+    first = posteriors[0]
+    family = forecast(first, plan.run, target="mean", **options).families[0]
+    axis = abscissa(first.prepared, None)
+    own = [dict(plan.run), *(dict(one.inputs) for one in plan.alternatives)]
+    curve = _curve(first, posteriors[1:], axis, family, plan.run)
+    plans = [*own, *curve, *_budgets([one.law for one in posteriors], plan.run)]
+    middle = len(own) + len(curve)
+    return Asked(plans, family, axis, slice(len(own), middle), slice(middle, len(plans)))
+
+
 def draw(model: Fitted, plan: ReviewPlan, seed: int, allow_failed: bool) -> Joint:
     """Forecast it all at once.
 
@@ -107,36 +168,36 @@ def draw(model: Fitted, plan: ReviewPlan, seed: int, allow_failed: bool) -> Join
         If a posterior failed its diagnostics.
     """
     posteriors = mixed(model)
-    first, laws = posteriors[0], [one.law for one in posteriors]
+    first = posteriors[0]
     options: Any = {"family": plan.family, "seed": seed, "allow_failed": allow_failed}
-    family = forecast(first, plan.run, target="mean", **options).families[0]
-    way, (name, goal) = better_of(response_name(first), plan.better), next(iter(plan.targets.items()))
-    axis = abscissa(first.prepared, None)
-    own = [dict(plan.run), *(dict(one.inputs) for one in plan.alternatives)]
-    curve = _curve(first, posteriors[1:], axis, family, plan.run)
-    other = _budgets(laws, plan.run)
-    plans = [*own, *curve, *other]
+    plans, family, axis, curve, budgets = asked_of(posteriors, plan, options)
     casts = tuple(forecast(one, plans, target="new_run", **options) for one in posteriors)
     smooth = None
     if plan.stakes:  # the same seed and plans give the same curves
         means = [forecast(one, plans, target="mean", **options).draws[:, 0] for one in posteriors]
         smooth = np.concatenate(means)
-    total = sum(len(cast.draws) for cast in casts)
+    name, goal = next(iter(plan.targets.items()))
+    aim = Aim(
+        name=name,
+        called=called(first, name),
+        label=response_label(first.prepared),
+        unit=first.law.predicts.unit,
+        better=better_of(response_name(first), plan.better),
+        goal=goal,
+        draws=np.concatenate([cast.draws for cast in casts]),
+    )
+    total = len(aim.draws)
     return Joint(
         model=model,
         posteriors=posteriors,
         weights=tuple(len(cast.draws) / total for cast in casts),
         casts=casts,
-        draws=np.concatenate([cast.draws for cast in casts]),
-        curve=slice(len(own), len(own) + len(curve)),
-        budgets=slice(len(own) + len(curve), len(plans)),
+        aims=(aim,),
+        curve=curve,
+        budgets=budgets,
         plans=tuple(plans),
         along=axis,
         family=family,
-        response=name,
-        label=response_label(first.prepared),
-        better=way,
-        goal=goal,
         smooth=smooth,
         seed=seed,
         allow_failed=allow_failed,
@@ -161,145 +222,35 @@ def _budgets(laws: Sequence[Law], run: Mapping[str, Any]) -> list[dict[str, Any]
     return [{**held, **one} for one in grown]
 
 
-def risk_of(drawn: Joint, column: int) -> TaskRisk:
-    """Risk of one column against the target."""
-    unit = drawn.posteriors[0].law.predicts.unit
-    return task_risk(drawn.draws[:, column], drawn.goal, better=drawn.better, task=drawn.response, unit=unit)
+def called(posterior: Posterior, name: str) -> str:
+    """What people call the response."""
+    rate = posterior.law.predicts.noise == "beta_binomial"
+    return "success rate" if rate else name.replace("_", " ")
 
 
-def numbers(task: TaskRisk) -> dict[str, Any]:
-    """A risk as JSON."""
-    return {**asdict(task), "quantiles": dict(task.quantiles)}
+def sense_of(aim: Aim) -> str:
+    """How an outcome meets its target, in a record."""
+    return "<=" if aim.better == "lower" else ">="
 
 
-def dots(drawn: Joint) -> list[float]:
-    """Twenty equally likely outcomes, increasing."""
-    levels = (np.arange(DOTS) + 0.5) / DOTS
-    return [float(v) for v in np.quantile(drawn.draws[:, 0], levels)]
-
-
-def reached(drawn: Joint, plan: ReviewPlan) -> dict[str, Any] | None:
-    """The budget at which the target is met with 90 %."""
-    if drawn.budgets.start == drawn.budgets.stop:
-        return None
-    here = int(np.flatnonzero(FACTORS == 1)[0])
-    values = np.insert(drawn.draws[:, drawn.budgets], here, drawn.draws[:, 0], axis=1)
-    margins = sign_of(drawn.better) * (values - drawn.goal)
-    found = reach(drawn.posteriors[0].law, plan.run, margins, SURE, plan.cost)
-    there = scalars(found.plan)
-    return {
-        "probability": SURE,
-        "factor": finite(found.factor),
-        "run": there if math.isfinite(found.factor) else None,
-        "cost": cost_of(plan, there) if math.isfinite(found.factor) else None,
-        "searched_to": float(FACTORS[-1]),
-    }
-
-
-def picture(drawn: Joint, plan: ReviewPlan) -> dict[str, Any]:
-    """The measured runs, the curve with its bands, and the planned runs."""
-    prepared = drawn.posteriors[0].prepared
-    measured, numbered = prepared.measured, prepared.runs.table["row"].to_numpy()
-    x, y = drawn.along(measured.inputs), observed(prepared)
-    shown = np.unique(np.linspace(0, len(y) - 1, min(len(y), MOST_RUNS)).round().astype(int))
-    runs = [
-        {
-            "x": float(x[j]),
-            "y": float(y[j]),
-            "family": str(measured.families[measured.family[j]]),
-            "row": int(numbered[measured.row[j]]),
-        }
-        for j in shown
-    ]
-    columns = [0, *range(drawn.curve.start, drawn.curve.stop)]
-    points = [{"x": float(drawn.along(drawn.plans[j])), **_bands(drawn.draws[:, j])} for j in columns]
-    names = ["planned run", *(one.name for one in plan.alternatives)]
-    planned = [
-        {"name": name, "x": float(drawn.along(drawn.plans[j])), **_bands(drawn.draws[:, j])}
-        for j, name in enumerate(names)
-    ]
-    return {
-        "x": drawn.along.name,
-        "x_label": drawn.along.label,
-        "y_label": drawn.label,
-        "log_y": bool(prepared.shape.link == "log" and y.min() > 0),
-        "largest": float(x.max()),
-        "beyond": float(drawn.along(plan.run)) / float(x.max()),
-        "measured": len(y),
-        "runs": runs,
-        "curve": sorted(points, key=lambda point: point["x"]),
-        "planned": planned,
-    }
-
-
-def _bands(values: np.ndarray) -> dict[str, float]:
-    return {f"q{100 * float(level):g}": value for level, value in quantiles(values).items()}
-
-
-def variance(drawn: Joint) -> dict[str, Any]:
-    """Variance of the planned run's outcome by cause; laws that disagree are a cause of their own."""
-    weights = np.array(drawn.weights)
-    parts = {
-        name: float(weights @ [cast.variance[name][0] for cast in drawn.casts])
-        for name in drawn.casts[0].variance
-    }
-    means = np.array([cast.draws[:, 0].mean() for cast in drawn.casts])
-    parts["laws"] = float(weights @ (means - weights @ means) ** 2)
-    total = sum(parts.values())
-    luck = parts["seed"] + parts["evaluation"]
-    return {
-        "total": total,
-        "sd": math.sqrt(total),
-        "ignorance": (total - luck) / max(total, 1e-300),
-        "luck": luck / max(total, 1e-300),
-        "parts": [
-            {
-                "name": name,
-                "variance": parts[name],
-                "sd": math.sqrt(parts[name]),
-                "share": parts[name] / max(total, 1e-300),
-            }
-            for name in PARTS
-            if name in parts and (parts[name] > 0 or name in ("parameter", "seed"))
-        ],
-    }
-
-
-def by_law(drawn: Joint) -> dict[str, Any]:
-    """What each law says alone, and how much it counts."""
-    each = []
-    for (one, weight), cast in zip(members(drawn.model), drawn.casts, strict=True):
-        alone = task_risk(cast.draws[:, 0], drawn.goal, better=drawn.better)
-        each.append(
-            {
-                "name": one.law.name,
-                "title": one.law.title,
-                "equation": one.law.equation,
-                "weight": weight,
-                "probability": alone.probability,
-                "median": alone.median,
-                "quantiles": dict(alone.quantiles),
-                "passed": one.diagnostics.passed,
-            }
-        )
-    left_out = dict(getattr(drawn.model, "left_out", {}))
-    return {"each": each, "left_out": left_out}
-
-
-def registered(drawn: Joint) -> Forecast:
+def registered(drawn: Joint, aim: Aim) -> Forecast:
     """The forecast of the run and its alternatives, as it goes into a record."""
     count = drawn.curve.start
     heaviest = max(drawn.casts, key=lambda cast: len(cast.draws))
     weights: dict[str, float] = {}
     for one, weight in members(drawn.model):
-        weights[one.law.name] = weights.get(one.law.name, 0.0) + weight
+        name = one.law.name if drawn.chain is None else named(drawn.chain, one)
+        weights[name] = weights.get(name, 0.0) + weight
     return replace(
         heaviest,
         law=" + ".join(weights),
         plans=heaviest.plans[:count],
         families=heaviest.families[:count],
-        draws=drawn.draws[:, :count],
-        variance={name: values[:count] for name, values in heaviest.variance.items()},
+        unit=aim.unit,
+        # what a loss will be measured as is not part of a chain
+        target="new_run" if drawn.chain and not aim.task else heaviest.target,
+        draws=aim.draws[:, :count],
+        variance={},
         weights=weights,
     )
 

@@ -19,14 +19,27 @@ PARTS = {
         "the same recipe with another seed ends elsewhere; no small run removes this",
     ),
     "evaluation": ("Evaluation", "the score is measured on finitely many items"),
+    "loss_parameters": ("The loss law's numbers", "the runs leave room for another loss of the planned run"),
+    "task_parameters": ("From loss to accuracy", "the scores leave room for other accuracies at that loss"),
+    "items": ("Test items", "another set of items of the same kind would give another score"),
 }
 #: Opacity of each part in the picture: ignorance in the accent colour, luck in grey.
-SHADES = {"parameter": 1.0, "structure": 0.68, "laws": 0.4, "seed": 0.55, "evaluation": 0.3}
-LUCK = ("seed", "evaluation")
+SHADES = {
+    "parameter": 1.0, "loss_parameters": 1.0, "task_parameters": 0.82, "structure": 0.68, "laws": 0.4,
+    "seed": 0.55, "evaluation": 0.3, "items": 0.3,
+}  # fmt: skip
+LUCK = ("seed", "evaluation", "items")
 ACTIONS = {
     "go": ("Go", "The target is likely enough to be met."),
     "wait": ("Wait", "The target may be met, but not surely enough: learn more, or change the plan."),
     "no-go": ("No-go", "The target is more likely missed than met."),
+}
+
+#: The same of several targets.
+SEVERAL = {
+    "go": "All targets are likely enough to be met.",
+    "wait": "All targets may be met, but not surely enough: learn more, or change the plan.",
+    "no-go": "That one is missed is more likely than that all are met.",
 }
 
 

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from bayes_scaling.decide import Cost, DecisionError, Stakes
+from bayes_scaling.decide import Cost, DecisionError
 from bayes_scaling.decide._draws import Better, better_of, positive
 from bayes_scaling.decide.risk import read_targets
 from bayes_scaling.forecast import ForecastError, read_plans
-from bayes_scaling.law import Law, nearest
+from bayes_scaling.law import Law, Response, nearest
 from bayes_scaling.predict import NEW
+from bayes_scaling.report._terms import cost_of
 from bayes_scaling.runs import Runs
 
 KEYS = (
@@ -74,7 +75,7 @@ class ReviewPlan:
     run : mapping
         Inputs of the planned run.
     targets : mapping of str to float
-        At most that loss, at least that accuracy.
+        At most that loss, at least that accuracy. Several: accuracies on tasks of the table, and ``loss``.
     title, note : str
     family : str, optional
         A family of the table or ``"new"``; default: the only one, or ``"new"``.
@@ -153,7 +154,11 @@ def read_plan(source: ReviewPlan | Mapping[str, Any] | str | os.PathLike[str]) -
 
 
 def checked(
-    plan: ReviewPlan, laws: Sequence[Law], response: str, families: Sequence[str], runs: Runs
+    plan: ReviewPlan,
+    laws: Sequence[Law],
+    predicts: str | Mapping[str, Response],
+    families: Sequence[str],
+    runs: Runs,
 ) -> ReviewPlan:
     """The plan with its inputs as numbers, after all laws have found theirs in it, and with all costs.
 
@@ -161,8 +166,8 @@ def checked(
     ----------
     laws : sequence of Law
         Every one has to find its inputs.
-    response : str
-        What is predicted.
+    predicts : str or mapping of str to Response
+        What one law predicts; of a chain, its tasks and the loss.
     families : sequence of str
         Those that are fitted.
     runs : Runs
@@ -182,8 +187,9 @@ def checked(
         if name is not None and name not in known:
             raise PlanError(f"{where}family {name!r} is not in the table; {nearest(name, known)}")
     try:
-        targets = read_targets({response: laws[0].predicts}, dict(plan.targets))
-        better_of(response, plan.better)
+        targets = _targets(plan, laws, predicts)
+    except PlanError:
+        raise
     except DecisionError as error:
         raise PlanError(f"[targets]: {error}") from None
     run = _inputs(laws, plan.run, "[run]")
@@ -205,25 +211,21 @@ def checked(
     return replace(plan, run=run, targets=targets, candidates=candidates, alternatives=named["alternatives"])
 
 
-def cost_of(plan: ReviewPlan, inputs: Mapping[str, Any]) -> float | None:
-    """What a run costs in the unit of the plan; None where its inputs do not say it."""
-    if {"params", "tokens"} <= inputs.keys():
-        return float(plan.cost.spent(inputs["params"], inputs["tokens"]))
-    if "compute" in inputs:
-        return float(inputs["compute"]) * (plan.cost.price_per_flop or 1.0)
-    return None
-
-
-def stakes_of(plan: ReviewPlan, target: float, sign: float) -> Stakes | None:
-    """The losses of the plan as a function of the outcome."""
-    if not plan.stakes:
-        return None
-    met, missed = plan.stakes["met"], plan.stakes["missed"]
-
-    def loss(outcome: Any) -> np.ndarray:
-        return np.where(sign * (np.asarray(outcome) - target) <= 0, met, missed)
-
-    return Stakes(loss, no_go=plan.stakes["no_go"], wait=plan.stakes["wait"])
+def _targets(
+    plan: ReviewPlan, laws: Sequence[Law], predicts: str | Mapping[str, Response]
+) -> dict[str, float]:
+    if isinstance(predicts, str):
+        if len(plan.targets) > 1:
+            raise PlanError(
+                f"a review of one quantity has one target, found {', '.join(map(str, plan.targets))}; "
+                "several are accuracies on tasks of the table, and its loss"
+            )
+        found = read_targets({predicts: laws[0].predicts}, dict(plan.targets))
+        better_of(predicts, plan.better)
+        return found
+    if plan.better is not None:
+        raise PlanError("better is known of accuracies and of their loss; leave it out")
+    return read_targets(predicts, dict(plan.targets))
 
 
 def _parse(tree: Mapping[str, Any], where: str, text: str) -> ReviewPlan:
@@ -233,8 +235,6 @@ def _parse(tree: Mapping[str, Any], where: str, text: str) -> ReviewPlan:
         raise PlanError(f"{where} says nothing about the run that is planned; expected {EXAMPLE}")
     if not targets:
         raise PlanError(f"{where} has no target; expected [targets] with, for example, loss = 2.0")
-    if len(targets) > 1:
-        raise PlanError(f"{where}: a review has one target, found {', '.join(map(str, targets))}")
     costs = _table(tree, "cost", where)
     _known(costs, COSTS, f"{where}: [cost]")
     deadline = tree.get("deadline")

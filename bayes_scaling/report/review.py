@@ -15,17 +15,25 @@ from typing import Any
 
 from bayes_scaling.average import Average
 from bayes_scaling.backtest import FACTORS, Backtest
+from bayes_scaling.chain import ChainPosterior, chain, fit_chain, read_tasks
 from bayes_scaling.compare import average
-from bayes_scaling.decide._draws import finite, members, response_name, sign_of
+from bayes_scaling.decide._draws import finite, members, response_name
 from bayes_scaling.decide.reading import GO, NO_GO, reading
+from bayes_scaling.decide.tasks import LOSS, responses, responses_of, tasks_among
 from bayes_scaling.law import Law
+from bayes_scaling.measurements import measurements
+from bayes_scaling.plot.curves import response_label
 from bayes_scaling.posterior import Posterior
+from bayes_scaling.report import _chained as chained
 from bayes_scaling.report import _evidence as evidence
 from bayes_scaling.report import _joint as joint
+from bayes_scaling.report import _sections as sections
 from bayes_scaling.report._joint import Joint
 from bayes_scaling.report._schema import Record
-from bayes_scaling.report.plan import PlanError, ReviewPlan, checked, cost_of, read_plan, stakes_of
+from bayes_scaling.report._terms import cost_of, stakes_of
+from bayes_scaling.report.plan import PlanError, ReviewPlan, checked, read_plan
 from bayes_scaling.report.record import make_record, predicted, write_record
+from bayes_scaling.rivals import candidates
 from bayes_scaling.runs import Runs
 
 FORMAT, FORMAT_VERSION = "bayes_scaling review", 1
@@ -42,8 +50,12 @@ class Review:
     question : mapping
         What is planned: title, run, target, costs, deadline.
     verdict : mapping
-        ``action``, ``reason``, ``probability``, and the expected losses of the actions if stakes were given.
+        ``action``, ``reason``, ``probability`` (of all targets), and the expected losses of the actions if
+        stakes were given.
+    targets : mapping
+        Probabilities of every target and, jointly, of all of them, with the bounds of that.
     outcome : mapping
+        Of the first target's quantity, which the picture shows too:
         Median, quantiles, shortfall, value at risk; ``dots``: twenty equally likely outcomes; ``reach``: the
         budget at which the target is met with 90 %; ``regret`` against the best plan of equal cost.
     picture : mapping
@@ -51,6 +63,8 @@ class Review:
     variance, laws, backtest, diagnostics, alternatives, allocation, next_run, repeat : mapping
         What a section that was left out has instead is ``{"skipped": reason}``.
     notes : tuple of str
+    alarms : tuple of str
+        Why the numbers are not to be trusted: diagnostics that failed, tasks that cannot be predicted.
     record : Record
         The pre-registration of these forecasts.
     registered : str, optional
@@ -59,6 +73,7 @@ class Review:
 
     question: Mapping[str, Any]
     verdict: Mapping[str, Any]
+    targets: Mapping[str, Any]
     outcome: Mapping[str, Any]
     picture: Mapping[str, Any]
     variance: Mapping[str, Any]
@@ -70,6 +85,7 @@ class Review:
     next_run: Mapping[str, Any]
     repeat: Mapping[str, Any]
     notes: tuple[str, ...]
+    alarms: tuple[str, ...]
     record: Record
     registered: str | None = None
 
@@ -83,7 +99,7 @@ class Review:
 
 
 def review(
-    model: Posterior | Average | Runs,
+    model: Posterior | Average | ChainPosterior | Runs,
     plan: ReviewPlan | Mapping[str, Any] | str | os.PathLike[str],
     *,
     laws: Sequence[Law | str] | None = None,
@@ -100,11 +116,11 @@ def review(
 
     Parameters
     ----------
-    model : Posterior, Average or Runs
-        A fit, or a table of runs, to which an average of laws is fitted.
+    model : Posterior, Average, ChainPosterior or Runs
+        A fit, or a table of runs, to which an average of laws is fitted; a chain, if targets are tasks of it.
     plan : path of a plan.toml, mapping of its keys, or ReviewPlan
     laws : sequence of Law or str, optional
-        For a table: which laws; default: those for such a table.
+        For a table: which laws (of the loss, if targets are tasks); default: those for such a table.
     backtest : bool or Backtest
         Whether to hide the largest runs and forecast them by the same laws; or one that was made before.
     factors : sequence of float
@@ -138,35 +154,60 @@ def review(
     if out is not None:
         check_place(out)
     if isinstance(model, Runs):
-        model = average(model, laws)
+        model = _fitted(model, laws, asked)
     elif laws is not None:
         raise PlanError("laws are for a table of runs; a fitted model brings its own")
-    posteriors = [one for one, _ in members(model)]
+    if isinstance(model, ChainPosterior):
+        chained.check_route(model)
+        if set(asked.targets) == {LOSS}:
+            model = model.loss or model  # nothing is asked of its tasks
+    whole = model.loss if isinstance(model, ChainPosterior) else model
+    assert whole is not None
+    posteriors = [one for one, _ in members(whole)]
     first = posteriors[0]
     families = [name for name in first.families if all(name in one.families for one in posteriors)]
-    asked = checked(asked, [one.law for one in posteriors], response_name(first), families, first.runs)
-    drawn = joint.draw(model, asked, seed, allow_failed)
+    predicts = responses_of(model) if isinstance(model, ChainPosterior) else response_name(first)
+    asked = checked(asked, [one.law for one in posteriors], predicts, families, first.runs)
+    if isinstance(model, ChainPosterior):
+        drawn, more = chained.draw(model, asked, seed, allow_failed), chained.task_sides(model)
+        tested = chained.backtested(drawn, backtest, factors, progress)
+    else:
+        drawn, more = joint.draw(model, asked, seed, allow_failed), []
+        tested = evidence.backtested(model, backtest, factors, progress)
     verdict, outcome = _judged(drawn, asked)
+    diagnostics = evidence.diagnosed(whole, drawn.family, more)
+    alarms = chained.alarms_of(diagnostics, drawn.doubts)
     made = make_record(
-        predicted(joint.registered(drawn)),
+        [
+            predicted(joint.registered(drawn, aim), quantity=aim.name if drawn.chain else None)
+            for aim in drawn.aims
+        ],
         first.runs,
-        settings={"seed": seed, "sampler": asdict(first.settings)},
+        settings={
+            "seed": seed,
+            "sampler": asdict(first.settings),
+            "targets": {aim.name: [joint.sense_of(aim), aim.goal] for aim in drawn.aims},
+            "probability": verdict["probability"],
+            "alarms": alarms,
+        },
         note=asked.title,
     )
     found = Review(
         question=_question(drawn, asked, made.forecasts[0].quantity),
         verdict=verdict,
+        targets=sections.targets(drawn),
         outcome=outcome,
-        picture=joint.picture(drawn, asked),
-        variance=joint.variance(drawn),
-        laws=joint.by_law(drawn),
-        backtest=evidence.backtested(model, backtest, factors, progress),
-        diagnostics=evidence.diagnosed(model, drawn.family),
+        picture=sections.picture(drawn, asked),
+        variance=sections.variance(drawn),
+        laws=sections.by_law(drawn),
+        backtest=tested,
+        diagnostics=diagnostics,
         alternatives=evidence.alternatives(drawn, asked),
         allocation=evidence.allocation(drawn, asked),
         next_run=evidence.next_run(drawn, asked),
-        repeat=evidence.repeat(model, asked, made, drawn, command),
+        repeat=evidence.repeat(whole, asked, made, drawn, command),
         notes=drawn.notes,
+        alarms=tuple(alarms),
         record=made,
         registered=None if record is None else Path(record).name,
     )
@@ -177,37 +218,50 @@ def review(
     return found
 
 
+def _fitted(
+    runs: Runs, laws: Sequence[Law | str] | None, asked: ReviewPlan
+) -> Posterior | Average | ChainPosterior:
+    """What a table is reviewed with; a plan that is impossible is refused before anything is sampled."""
+    names = tasks_among(runs, asked.targets)
+    spec = chain(laws) if names else None
+    table = read_tasks(runs, names) if names else None
+    each = candidates(table.runs if table else runs, spec.loss_laws if spec else laws)
+    first, fitted = each[0], [
+        measurements(runs, one.law, inputs=one.inputs or None, response=one.response).families for one in each
+    ]  # fmt: skip
+    families = [name for name in fitted[0] if all(name in others for others in fitted)]
+    own = first.response or first.law.predicts.name
+    predicts = responses(names, first.law.predicts) if names else own
+    checked(asked, [one.law for one in each], predicts, families, runs)
+    return average(runs, laws) if table is None else fit_chain(spec, table)
+
+
 def _judged(drawn: Joint, plan: ReviewPlan) -> tuple[dict[str, Any], dict[str, Any]]:
     """The verdict and the outcome of the planned run."""
-    task = joint.risk_of(drawn, 0)
-    stakes = stakes_of(plan, drawn.goal, sign_of(drawn.better))
-    advice = reading(task.probability, stakes=stakes, outcomes=drawn.draws[:, 0], curve=drawn.smooth)
+    task, missed = sections.risk_of(drawn.aims[0], 0), sections.margins(drawn, 0)
+    chance = sections.chance(drawn, 0)
+    # the stakes only ask whether all targets are met: whether the worst margin is 0 or less
+    advice = reading(chance, stakes=stakes_of(plan, 0.0, 1.0), outcomes=missed, curve=drawn.smooth)
     verdict = {
         "action": advice.action,
         "reason": advice.reason,
         "expected": dict(advice.expected),
-        "probability": task.probability,
+        "probability": chance,
         "go_from": GO,
         "no_go_below": NO_GO,
     }
     outcome = {
-        **joint.numbers(task),
-        "dots": joint.dots(drawn),
-        "reach": joint.reached(drawn, plan),
+        **sections.numbers(task),
+        "dots": sections.dots(drawn),
+        "reach": sections.reached(drawn, plan),
         "regret": evidence.regretted(drawn, plan),
     }
     return verdict, outcome
 
 
-def _called(drawn: Joint) -> str:
-    """What people call the response."""
-    rate = drawn.posteriors[0].law.predicts.noise == "beta_binomial"
-    return "success rate" if rate else drawn.response.replace("_", " ")
-
-
 def _question(drawn: Joint, plan: ReviewPlan, quantity: str) -> dict[str, Any]:
     today = datetime.now(UTC).date()
-    first = drawn.posteriors[0]
+    first, lead = drawn.posteriors[0], drawn.aims[0]
     return {
         "title": plan.title,
         "note": plan.note,
@@ -215,10 +269,15 @@ def _question(drawn: Joint, plan: ReviewPlan, quantity: str) -> dict[str, Any]:
         "units": {i.name: i.unit for one in drawn.posteriors for i in one.law.inputs},
         "meanings": {i.name: i.meaning for one in drawn.posteriors for i in one.law.inputs},
         "family": drawn.family,
-        "response": _called(drawn),
+        "response": lead.called,
         "quantity": quantity,
-        "label": drawn.label,
-        "unit": first.law.predicts.unit,
+        "label": lead.label,
+        "unit": lead.unit,
+        "sizes": {  # what the sections about sizes and further runs are about
+            "response": joint.called(first, response_name(first)),
+            "label": response_label(first.prepared),
+            "unit": first.law.predicts.unit,
+        },
         "better": drawn.better,
         "target": drawn.goal,
         "deadline": plan.deadline and plan.deadline.isoformat(),

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+import bayes_scaling as bs
 from bayes_scaling.report import write_page
-from tests._review import EVIL, reviewed
+from tests._review import EVIL, GOALS, OF_TASKS, chained, reviewed
 
 pytestmark = pytest.mark.browser
 CHARTS = {"outcome", "forecast", "variance", "backtest", "alternatives", "allocation"}
@@ -44,7 +45,7 @@ def visit(browser, address) -> Iterator[Any]:
     """Open the page at a width; what the console said and what was asked for are kept."""
     contexts = []
 
-    def go(width: int = 1280, scheme: str = "light") -> Any:
+    def go(width: int = 1280, scheme: str = "light", at: str = address) -> Any:
         context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
@@ -53,7 +54,7 @@ def visit(browser, address) -> Iterator[Any]:
         page.on("pageerror", lambda error: page.said.append(str(error)))
         page.on("dialog", lambda dialog: (page.said.append(dialog.message), dialog.dismiss()))
         page.on("request", lambda request: page.asked.append(request.url))
-        page.goto(address)
+        page.goto(at)
         page.wait_for_selector("html[data-ready=yes]", timeout=30_000)
         return page
 
@@ -145,6 +146,19 @@ def contrast(one: str, other: str) -> float:
 
     high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
+
+
+def test_a_page_of_several_targets_fits_on_a_phone(visit, tmp_path) -> None:
+    review = bs.review(chained(), OF_TASKS, backtest=False)
+    place = write_page(review, tmp_path / "tasks.html").as_uri()
+    for scheme in ("light", "dark"):
+        page = visit(390, scheme, place)
+        assert page.said == []
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert page.locator(".verdict tbody tr").count() == len(GOALS)
+        assert "all 3 targets" in page.locator(".verdict .lead").inner_text()
+        (alarm,) = page.locator(".alarm").all_inner_texts()
+        assert alarm == review.alarms[0]
 
 
 def test_the_page_has_an_outline_and_words_for_every_picture(visit) -> None:

@@ -1,0 +1,108 @@
+"""Draws of a planned run at all multiples of its budget: of laws fitted one by one, or of a chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bayes_scaling.chain import ChainPosterior
+from bayes_scaling.decide import tasks
+from bayes_scaling.decide._draws import Fitted, along, joint_draws, laws_of, members, rays
+from bayes_scaling.decide.reach import FACTORS
+from bayes_scaling.law import Law
+from bayes_scaling.predict import Target
+
+
+class Outcomes(NamedTuple):
+    """What a plan may turn out to be."""
+
+    law: str
+    laws: tuple[Law, ...]  # those that take the inputs of the run
+    plan: Mapping[str, Any]
+    family: str
+    draws: dict[str, np.ndarray]  # (S, F) by response or task, at `FACTORS` times the budget if that is known
+    curve: np.ndarray | None  # (S, tasks) of the plan, without luck
+    grows: bool
+    single: Fitted | None  # the one fit whose sizes can be traded for data
+    notes: tuple[str, ...]
+
+    @property
+    def own(self) -> dict[str, np.ndarray]:
+        """Draws (S,) of the plan itself."""
+        here = int(np.flatnonzero(FACTORS == 1)[0]) if self.grows else 0
+        return {name: values[:, here] for name, values in self.draws.items()}
+
+
+def of_models(
+    models: Mapping[str, Fitted], plan: Mapping[str, Any], what: Target, options: Mapping[str, Any]
+) -> Outcomes:
+    """Fits of one response each, drawn one by one, so that the draws of different ones are independent."""
+    laws = tuple(one.law for m in models.values() for one, _ in members(m))
+    grows = _grow_alike(laws)
+    _, cast = joint_draws(next(iter(models.values())), [plan], target="mean", **options)
+    plans, here = _multiples(laws, cast.plans[0], grows)
+    draws, smooth, notes = {}, [], []
+    for k, (name, one) in enumerate(models.items()):
+        asked = {**options, "seed": options["seed"] + 1000 * k}
+        draws[name], _ = joint_draws(one, plans, target=what, **asked)
+        smooth.append(joint_draws(one, plans, target="mean", **asked)[0][:, here])
+        notes += joint_draws(one, [plan], target="mean", **asked)[1].notes
+    shortest = min(map(len, draws.values()))
+    return Outcomes(
+        law=" & ".join(dict.fromkeys(map(laws_of, models.values()))),
+        laws=laws,
+        plan=cast.plans[0],
+        family=cast.families[0],
+        draws={name: values[:shortest] for name, values in draws.items()},
+        curve=np.stack([values[:shortest] for values in smooth], axis=1),
+        grows=grows,
+        single=next(iter(models.values())) if len(models) == 1 else None,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def of_chain(
+    posterior: ChainPosterior,
+    plan: Mapping[str, Any],
+    targets: Mapping[str, float],
+    what: Target,
+    options: Mapping[str, Any],
+    *,
+    curve: bool,
+) -> Outcomes:
+    """Tasks and loss of one chain, on the same draws; the curve only where it is asked for."""
+    laws = tuple(tasks.laws_before(posterior))
+    grows = _grow_alike(laws)
+    _, cast = tasks.task_draws(posterior, [plan], "mean", options)
+    plans, here = _multiples(laws, cast.plans[0], grows)
+    found, _ = tasks.task_draws(posterior, plans, what, options)
+    smooth = None
+    if curve:  # the same seed and plans give the same curves
+        means, _ = tasks.task_draws(posterior, plans, "mean", options)
+        smooth = np.stack([means[name][:, here] for name in targets], axis=1)
+    return Outcomes(
+        law=tasks.named(posterior),
+        laws=laws,
+        plan=cast.plans[0],
+        family=cast.families[0],
+        draws={name: found[name] for name in targets},
+        curve=smooth,
+        grows=grows,
+        single=posterior.loss,
+        notes=tuple(dict.fromkeys([*tasks.doubts(cast, targets), *cast.notes])),
+    )
+
+
+def _grow_alike(laws: tuple[Law, ...]) -> bool:
+    return bool(rays(laws[0])) and all(rays(law) == rays(laws[0]) for law in laws)
+
+
+def _multiples(
+    laws: tuple[Law, ...], plan: Mapping[str, Any], grows: bool
+) -> tuple[list[Mapping[str, Any]], int]:
+    """The plan at all multiples of its budget, on common draws: its chances and where they rise agree."""
+    if not grows:
+        return [plan], 0
+    return [*along(laws[0], plan, FACTORS)], int(np.flatnonzero(FACTORS == 1)[0])

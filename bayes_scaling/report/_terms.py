@@ -1,0 +1,34 @@
+"""What a plan says of money: the cost of a run, and the losses of its ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayes_scaling.decide import Stakes
+
+if TYPE_CHECKING:
+    from bayes_scaling.report.plan import ReviewPlan
+
+
+def cost_of(plan: ReviewPlan, inputs: Mapping[str, Any]) -> float | None:
+    """What a run costs in the unit of the plan; None where its inputs do not say it."""
+    if {"params", "tokens"} <= inputs.keys():
+        return float(plan.cost.spent(inputs["params"], inputs["tokens"]))
+    if "compute" in inputs:
+        return float(inputs["compute"]) * (plan.cost.price_per_flop or 1.0)
+    return None
+
+
+def stakes_of(plan: ReviewPlan, target: float, sign: float) -> Stakes | None:
+    """The losses of the plan as a function of the outcome."""
+    if not plan.stakes:
+        return None
+    met, missed = plan.stakes["met"], plan.stakes["missed"]
+
+    def loss(outcome: Any) -> np.ndarray:
+        return np.where(sign * (np.asarray(outcome) - target) <= 0, met, missed)
+
+    return Stakes(loss, no_go=plan.stakes["no_go"], wait=plan.stakes["wait"])
