@@ -31,6 +31,9 @@ HELD = 25.0
 #: Other modes within this many nats of the best one start chains too.
 NEARLY_AS_GOOD = 6.0
 
+#: Mean acceptance of models with families or not, with a discrepancy or not.
+ACCEPT = {(False, False): 0.8, (True, False): 0.95, (False, True): 0.95, (True, True): 0.98}
+
 #: Held while a model is traced: NumPyro's handlers are on one stack for all threads.
 TRACING = threading.RLock()
 
@@ -52,7 +55,8 @@ class Settings:
     seed : int
     target_accept : float, optional
         Mean acceptance that the step size is adapted to. Default: 0.8 for a bare law of one family, whose
-        posterior is nearly Gaussian in the sampler's coordinates, 0.95 with families or a discrepancy.
+        posterior is nearly Gaussian in the sampler's coordinates, 0.95 with families or a discrepancy, 0.98
+        with both.
     max_tree_depth : int
     precision : {"float64", "float32"}
     chain_method : {"auto", "threads", "vmap"}
@@ -74,8 +78,7 @@ def resolved(settings: Settings, shape: Shape) -> Settings:
     """Settings with the mean acceptance of a model filled in where none was asked for."""
     if settings.target_accept is not None:
         return settings
-    simple = shape.families == 1 and not shape.rank
-    return replace(settings, target_accept=0.8 if simple else 0.95)
+    return replace(settings, target_accept=ACCEPT[shape.families > 1, shape.rank > 0])
 
 
 class Program(NamedTuple):
