@@ -12,12 +12,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from bayes_scaling._memory import require
 from bayes_scaling.law import POOL_SCALE, Z90, Law, LawError, Link, Noise, Parameter, Pool, Response
 from bayes_scaling.measurements import Measurements, measurements
 from bayes_scaling.observe import link_numpy, slope_numpy
 from bayes_scaling.runs import Runs, RunsError
-from bayes_scaling.structure import Landmarks, Structure, features, landmarks
+from bayes_scaling.structure import Landmarks, Structure, features, landmarks, over, robust_weights
 from bayes_scaling.supports import Support
 
 Clustering = Literal["rows", "replicates", "checkpoints"]
@@ -35,8 +34,8 @@ EVENT_OVERDISPERSION = (-0.58, 1.28)
 HALF_CENTRED = 3.0
 #: Part of the smallest positive response that no discrepancy moves.
 UNMOVED = 0.5
-#: Degrees of freedom and iterations of the robust regression that finds outliers.
-ROBUST_DF, ROBUST_STEPS = 4.0, 20
+#: A discrepancy moves at least this share of a prediction, so that logs of it are finite.
+LEAST_MOVED = 1e-3
 CHECKPOINTS = ((-6.9, 1.0), (1.5, 0.8))
 
 
@@ -167,7 +166,9 @@ def prepare(
     observed, error, shift, stretch, reference = _on_link_scale(law, measured)
     marks = None
     if structure:
-        marks = landmarks(structure, coordinates(law, measured.inputs), _centre(law, structure))
+        where = coordinates(law, measured.inputs)
+        structure = over(structure, where.shape[1])
+        marks = landmarks(structure, where, _centre(law, structure))
 
     def padded(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
         out = np.full((rows, *values.shape[1:]), fill, dtype=values.dtype)
@@ -177,7 +178,7 @@ def prepare(
     phi = stretch * features(marks, marks.coordinates)[0] if marks else np.zeros((n, 0))
     target = _target(law, measured, observed)
     base = _base(law, measured)
-    share, weight = -np.expm1(base - target), np.ones(n)
+    share, weight = -np.expm1(np.minimum(base - target, -LEAST_MOVED)), np.ones(n)
     if marks:
         weight = (
             robust_weights(marks.coordinates, phi, target, measured.family) / np.bincount(cluster)[cluster]
@@ -342,32 +343,6 @@ def _base(law: Law, measured: Measurements) -> float:
     positive = law.predicts.link == "log" and law.predicts.noise == "student"
     least = np.finfo(float).tiny  # half of a smaller number may be zero
     return float(np.log(max(UNMOVED * measured.response.min(), least))) if positive else -np.inf
-
-
-def robust_weights(x: np.ndarray, phi: np.ndarray, target: np.ndarray, family: np.ndarray) -> np.ndarray:
-    """Weights (n,) of the rows: near one, small for outliers of a smooth robust regression.
-
-    Iteratively reweighted least squares with Student-t weights, on a quadratic of the coordinates (n, q), the
-    features (n, R) and a level for each family.
-    """
-    q = x.shape[1]
-    squares = [x[:, i] * x[:, j] for i in range(q) for j in range(i, q)]
-    columns = len(np.unique(family)) + q + len(squares) + phi.shape[1]
-    require(
-        {"design": 24.0 * len(x) * columns},
-        f"the search for outliers among {len(x)} rows, with {columns} columns,",
-        "fit fewer rows or families, or say structure=None",
-    )
-    design = np.column_stack([*(family == f for f in np.unique(family)), x, *squares, phi]).astype(float)
-    design /= np.maximum(np.abs(design).max(axis=0), 1e-12)
-    target = target - target.mean()  # the level is shrunk too
-    weight = np.ones(len(target))
-    for _ in range(ROBUST_STEPS):
-        gram = design.T @ (design * weight[:, None]) + 1e-3 * np.eye(design.shape[1])
-        residual = target - design @ np.linalg.solve(gram, design.T @ (weight * target))
-        scale = 1.4826 * np.median(np.abs(residual)) + 1e-9
-        weight = (ROBUST_DF + 1) / (ROBUST_DF + (residual / scale) ** 2)
-    return np.minimum(weight, 1.0)
 
 
 def _family_bases(phi: np.ndarray, family: np.ndarray, families: int) -> np.ndarray:

@@ -21,7 +21,7 @@ import numpyro.distributions as dist
 
 from bayes_scaling import observe
 from bayes_scaling.law import unlink
-from bayes_scaling.layout import Data, Shape
+from bayes_scaling.layout import LEAST_MOVED, Data, Shape
 from bayes_scaling.supports import TO_SUPPORT
 
 #: The Student-t tail: degrees of freedom are this plus a log-normal, so that the variance is finite.
@@ -32,9 +32,6 @@ LEAST_DF = 2.0
 #: estimator").
 SPREAD_SD = 0.8
 
-
-#: A discrepancy moves at least this share of a prediction, so that logs of it are finite.
-LEAST_MOVED = 1e-3
 
 #: Standard deviation of a count on the link scale, about; only coordinates of the sampler depend on it.
 TYPICAL_COUNT_NOISE = 0.2

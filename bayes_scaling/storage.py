@@ -34,7 +34,7 @@ from bayes_scaling.laws import law as law_by_name
 from bayes_scaling.layout import Prepared, prepare
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.runs import Runs, RunsError, assemble
-from bayes_scaling.structure import Landmarks, Structure
+from bayes_scaling.structure import Landmarks, Structure, kind_over
 from bayes_scaling.units import missing
 
 __all__ = ["StorageError", "load", "save"]
@@ -392,5 +392,6 @@ def _prepared(tree: xr.DataTree, law: Law, runs: Runs) -> Prepared:
         group[name].values for name in ("coordinates", "centre", "points", "basis")
     )
     hurst, level = (float(group.attrs[name]) for name in ("hurst", "level"))
-    marks = Landmarks(coordinates, centre, points, basis, hurst, level, structure.kind, structure.length)
+    kind = kind_over(structure, coordinates.shape[1])
+    marks = Landmarks(coordinates, centre, points, basis, hurst, level, kind, structure.length)
     return replace(prepared, marks=marks)

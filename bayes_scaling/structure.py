@@ -12,12 +12,16 @@ others chose (docs/calibration.md).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from bayes_scaling._memory import require
+
 MOST_LANDMARKS = 200
+#: Degrees of freedom and iterations of the robust regression that finds outliers.
+ROBUST_DF, ROBUST_STEPS = 4.0, 20
 
 Kind = Literal["stationary", "fractional", "integrated", "exponents"]
 
@@ -28,11 +32,12 @@ class Structure:
 
     Parameters
     ----------
-    kind : {"stationary", "fractional", "integrated", "exponents"}
+    kind : {"stationary", "fractional", "integrated", "exponents"}, optional
         A Gaussian process with squared-exponential kernel over the logs of the inputs, which goes back to the
         law far from the data; or fractional Brownian motion over them; integrated Brownian motion along the
         log of their product, which is compute; a linear drift, that is an error of the law's local exponents
-        (docs/calibration.md compares them).
+        (docs/calibration.md compares them). Default: stationary over several inputs; fractional over one,
+        where laws are cruder and a bend within the data goes on beyond them.
     hurst : float
         Hurst exponent of the fractional Brownian motion: 0.5 is a random walk, towards 1 a straight drift.
     length : float
@@ -54,7 +59,7 @@ class Structure:
     level: float = 1.0
     scale: tuple[float, float] = (-4.5, 0.6)
     centre: Mapping[str, float] | None = None
-    kind: Kind = "stationary"
+    kind: Kind | None = None
     length: float = 2.0
 
 
@@ -105,6 +110,16 @@ _KERNELS: dict[str, Callable[[np.ndarray, np.ndarray, float, float], np.ndarray]
 }
 
 
+def kind_over(path: Structure | Landmarks, inputs: int) -> Kind:
+    """The kind of a discrepancy over so many inputs."""
+    return path.kind or ("fractional" if inputs == 1 else "stationary")
+
+
+def over(structure: Structure, inputs: int) -> Structure:
+    """A discrepancy over so many inputs, with its kind filled in where none was asked for."""
+    return replace(structure, kind=kind_over(structure, inputs))
+
+
 def kernel(a: np.ndarray, b: np.ndarray, path: Structure | Landmarks) -> np.ndarray:
     """Prior covariance of the discrepancy, in units of its squared scale.
 
@@ -121,7 +136,7 @@ def kernel(a: np.ndarray, b: np.ndarray, path: Structure | Landmarks) -> np.ndar
     -------
     ndarray, shape (..., n, m)
     """
-    return _KERNELS[path.kind](a, b, path.hurst, path.length) + path.level**2
+    return _KERNELS[kind_over(path, a.shape[-1])](a, b, path.hurst, path.length) + path.level**2
 
 
 def landmarks(structure: Structure, coordinates: np.ndarray, centre: np.ndarray | None = None) -> Landmarks:
@@ -143,7 +158,7 @@ def landmarks(structure: Structure, coordinates: np.ndarray, centre: np.ndarray 
         basis,
         structure.hurst,
         structure.level,
-        structure.kind,
+        kind_over(structure, coordinates.shape[-1]),
         structure.length,
     )
 
@@ -172,3 +187,29 @@ def residual_factor(marks: Landmarks, centred: np.ndarray, phi: np.ndarray) -> n
     left = kernel(centred, centred, marks) - phi @ phi.T
     values, vectors = np.linalg.eigh((left + left.T) / 2)
     return vectors * np.sqrt(np.maximum(values, 0.0))
+
+
+def robust_weights(x: np.ndarray, phi: np.ndarray, target: np.ndarray, family: np.ndarray) -> np.ndarray:
+    """Weights (n,) of the rows: near one, small for outliers of a smooth robust regression.
+
+    Iteratively reweighted least squares with Student-t weights, on a quadratic of the coordinates (n, q), the
+    features (n, R) and a level for each family.
+    """
+    q = x.shape[1]
+    squares = [x[:, i] * x[:, j] for i in range(q) for j in range(i, q)]
+    columns = len(np.unique(family)) + q + len(squares) + phi.shape[1]
+    require(
+        {"design": 24.0 * len(x) * columns},
+        f"the search for outliers among {len(x)} rows, with {columns} columns,",
+        "fit fewer rows or families, or say structure=None",
+    )
+    design = np.column_stack([*(family == f for f in np.unique(family)), x, *squares, phi]).astype(float)
+    design /= np.maximum(np.abs(design).max(axis=0), 1e-12)
+    target = target - target.mean()  # the level is shrunk too
+    weight = np.ones(len(target))
+    for _ in range(ROBUST_STEPS):
+        gram = design.T @ (design * weight[:, None]) + 1e-3 * np.eye(design.shape[1])
+        residual = target - design @ np.linalg.solve(gram, design.T @ (weight * target))
+        scale = 1.4826 * np.median(np.abs(residual)) + 1e-9
+        weight = (ROBUST_DF + 1) / (ROBUST_DF + (residual / scale) ** 2)
+    return np.minimum(weight, 1.0)

@@ -158,7 +158,7 @@ def test_a_law_arrives_elsewhere_as_the_same_law(name) -> None:
 # --- devices -----------------------------------------------------------------------------------------------
 
 #: The shape of tests/test_backtest_cli.py.
-SETTINGS = bs.Settings(chains=2, warmup=100, draws=400, most_draws=400, seed=2)
+SETTINGS = bs.Settings(chains=2, warmup=100, draws=400, most_draws=400, seed=2, target_accept=0.95)
 
 ON_TWO_DEVICES = """
     import sys

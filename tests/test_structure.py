@@ -61,6 +61,18 @@ def test_increments_of_a_fractional_path_depend_on_the_distance_only() -> None:
     assert steps == pytest.approx(apart**1.2, abs=1e-12)
 
 
+def test_the_kind_follows_from_the_number_of_inputs() -> None:
+    two, one = bs.read_runs(chinchilla_table()), bs.read_runs(power_table())
+    for law, runs, kind in (("chinchilla", two, "stationary"), ("power_law", one, "fractional")):
+        prepared = prepare(bs.law(law), runs, structure=bs.Structure())
+        assert prepared.structure is not None
+        assert prepared.marks is not None
+        assert prepared.structure.kind == prepared.marks.kind == kind
+        asked = prepare(bs.law(law), runs, structure=bs.Structure(kind="integrated"))
+        assert asked.marks is not None
+        assert asked.marks.kind == "integrated"
+
+
 def test_a_stationary_path_goes_back_to_the_law() -> None:
     """Two plans far apart have nothing in common but the level, and each is as uncertain as the other."""
     path = bs.Structure(kind="stationary", length=2.0, level=0.0)

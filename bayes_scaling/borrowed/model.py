@@ -11,7 +11,7 @@ from bayes_scaling.law import nearest
 from bayes_scaling.layout import NOISE as TERMS
 from bayes_scaling.layout import Prepared
 from bayes_scaling.runs import Runs
-from bayes_scaling.structure import DEFAULT, Structure
+from bayes_scaling.structure import DEFAULT, Structure, kind_over
 
 #: With several new families the population keeps at least this part of a term's scale.
 LEAST_SHARE = 0.3
@@ -113,9 +113,11 @@ def tokenizer(runs: Runs) -> float | None:
 def structure_of(prepared: Prepared, *, anchored: bool = False) -> dict[str, float]:
     """What the scale of a discrepancy refers to, and where it is anchored if that is asked."""
     path = prepared.structure or DEFAULT
+    kind = kind_over(path, sum(i.kind == "positive" for i in prepared.law.inputs))
     # a scale of one kind of path says nothing of another kind
-    own = {"fractional": ("hurst", path.hurst), "stationary": ("length", path.length)}
-    name, number = own.get(path.kind, (path.kind, 1.0))
+    name, number = {"fractional": ("hurst", path.hurst), "stationary": ("length", path.length)}.get(
+        kind, (kind, 1.0)
+    )
     found = {name: float(number), "level": float(path.level)}
     if anchored and prepared.marks is not None:
         names = [i.name for i in prepared.law.inputs if i.kind == "positive"]
