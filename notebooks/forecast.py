@@ -91,7 +91,7 @@ forecast.to_dataframe()[["params", "sd", *shares]].round(3)
 # %% [markdown]
 # - **parameter**: the law's constants are not known. More runs, best at other ratios of tokens to
 #   parameters, shrink it.
-# - **structure**: reality may drift from the law beyond the data. It grows with the distance, and only
+# - **structure**: reality may drift from the law beyond the data. It grows over a few e-folds, and only
 #   larger runs shrink it.
 # - **seed**: another run of the same plan would differ by so much. Nothing shrinks it.
 # - **evaluation**: zero here, as this is the run's true loss; `target="measurement"` adds it.
