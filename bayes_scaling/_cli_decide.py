@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -268,24 +268,18 @@ def _amounts(gain: str | None, loss: str | None, wait: str | None) -> tuple[floa
 
 
 def _stakes(
-    goals: dict[str, str], ways: dict[str, Better], amounts: tuple[float, float, float] | None
+    goals: Mapping[str, float | str],
+    ways: Mapping[str, Better],
+    amounts: tuple[float, float, float] | None,
 ) -> Stakes | None:
     """Go gains so much where all targets are met, and loses so much elsewhere; no-go costs nothing."""
-    import numpy as np
-
-    from bayes_scaling.decide import Stakes
-    from bayes_scaling.decide._draws import sign_of
+    from bayes_scaling.decide.reading import met_or_missed
 
     if amounts is None:
         return None
     won, lost, costs = amounts
-
-    def loss(outcome: Any) -> Any:
-        each: dict[str, Any] = outcome if isinstance(outcome, dict) else dict.fromkeys(goals, outcome)
-        missed = [sign_of(ways[name]) * (each[name] - float(goal)) > 0 for name, goal in goals.items()]
-        return np.where(np.any(missed, axis=0), lost, -won)
-
-    return Stakes(loss, wait=costs)
+    each = {name: float(goal) for name, goal in goals.items()}
+    return met_or_missed(each, ways, met=-won, missed=lost, wait=costs)
 
 
 def _cost(

@@ -15,7 +15,7 @@ from bayes_scaling._fitting import Fitting, fitted
 
 if TYPE_CHECKING:
     from bayes_scaling.average import Average
-    from bayes_scaling.decide import NextRun, Stakes
+    from bayes_scaling.decide import NextRun
     from bayes_scaling.posterior import Posterior
     from bayes_scaling.rivals import Candidate
     from bayes_scaling.runs import Runs
@@ -91,6 +91,7 @@ def next_run(
 ) -> None:
     """Which run to make next: what candidates are expected to tell about a large run, for what they cost."""
     from bayes_scaling import _render, decide
+    from bayes_scaling.decide._draws import better_of
     from bayes_scaling.decide.risk import read_targets
 
     cost = deciding._cost(flop, "0", None, None, None, price_per_flop)
@@ -113,9 +114,10 @@ def next_run(
             goals.update(read_targets({name: first.law.predicts}, arguments.mapping("--target", [target])))
 
     _gain_and_loss(target, gain, loss)
+    amounts = deciding._amounts(gain, loss, None)
     posterior = fitted(data, fitting, ask)
     how: Any = {"batch": batch, "by": by, "width": width, "repeats": not no_repeats, "least": least}
-    stakes = _stakes(posterior, goals, gain, loss) if goals else None
+    stakes = deciding._stakes(goals, {name: better_of(name, None) for name in goals}, amounts)
     found = decide.next_run(
         posterior, plans, listed, cost=cost, stakes=stakes, family=group_value, seed=seed,
         allow_failed=allow_failed, **how,
@@ -167,21 +169,6 @@ def _gain_and_loss(target: str | None, gain: str | None, loss: str | None) -> No
         raise arguments.UsageError(
             "--target needs --gain and --loss: what a run that meets it is worth, and what another loses"
         )
-
-
-def _stakes(
-    posterior: Posterior | Average, goals: dict[str, float], gain: str | None, loss: str | None
-) -> Stakes:
-    """Go gains so much where the target is met, and loses so much elsewhere; no-go costs nothing."""
-    import numpy as np
-
-    from bayes_scaling.decide import Stakes
-    from bayes_scaling.decide._draws import better_of, positive, sign_of
-
-    (name, goal), sign = next(iter(goals.items())), 1.0
-    sign = sign_of(better_of(name, None))
-    won, lost = positive("--gain", gain), positive("--loss", loss)
-    return Stakes(lambda y: np.where(sign * (y - goal) <= 0, -won, lost))
 
 
 def _show(posterior: Posterior | Average, found: NextRun) -> None:

@@ -16,7 +16,7 @@ from bayes_scaling.law import POOL_SCALE, Z90, Law, LawError, Link, Noise, Param
 from bayes_scaling.measurements import Measurements, measurements
 from bayes_scaling.observe import link_numpy, slope_numpy
 from bayes_scaling.runs import Runs, RunsError
-from bayes_scaling.structure import Landmarks, Structure, features, landmarks, over, robust_weights
+from bayes_scaling.structure import Landmarks, Structure, features, landmarks, robust_weights
 from bayes_scaling.supports import Support
 
 Clustering = Literal["rows", "replicates", "checkpoints"]
@@ -166,9 +166,8 @@ def prepare(
     observed, error, shift, stretch, reference = _on_link_scale(law, measured)
     marks = None
     if structure:
-        where = coordinates(law, measured.inputs)
-        structure = over(structure, where.shape[1])
-        marks = landmarks(structure, where, _centre(law, structure))
+        marks = landmarks(structure, coordinates(law, measured.inputs), _centre(law, structure))
+        structure = marks.path
 
     def padded(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
         out = np.full((rows, *values.shape[1:]), fill, dtype=values.dtype)

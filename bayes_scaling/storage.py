@@ -34,7 +34,7 @@ from bayes_scaling.laws import law as law_by_name
 from bayes_scaling.layout import Prepared, prepare
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.runs import Runs, RunsError, assemble
-from bayes_scaling.structure import Landmarks, Structure, kind_over
+from bayes_scaling.structure import Landmarks, Structure
 from bayes_scaling.units import missing
 
 __all__ = ["StorageError", "load", "save"]
@@ -359,8 +359,7 @@ def _discrepancy(marks: Landmarks) -> xr.Dataset:
             "centre": ("axis", marks.centre),
             "points": (("landmark", "axis"), marks.points),
             "basis": (("landmark", "basis_function"), marks.basis),
-        },
-        attrs={"hurst": float(marks.hurst), "level": float(marks.level)},
+        }
     )
 
 
@@ -385,13 +384,8 @@ def _prepared(tree: xr.DataTree, law: Law, runs: Runs) -> Prepared:
         raise StorageError(f"is damaged: its draws are of the families {drawn}, its runs of {fitted}")
     if tree.attrs.get("borrowed"):
         prepared = with_prior(prepared, from_json(tree.attrs["borrowed"]))
-    if structure is None:
+    if prepared.marks is None:
         return prepared
     group = tree.children["discrepancy"].to_dataset()
-    coordinates, centre, points, basis = (
-        group[name].values for name in ("coordinates", "centre", "points", "basis")
-    )
-    hurst, level = (float(group.attrs[name]) for name in ("hurst", "level"))
-    kind = kind_over(structure, coordinates.shape[1])
-    marks = Landmarks(coordinates, centre, points, basis, hurst, level, kind, structure.length)
-    return replace(prepared, marks=marks)
+    arrays = {name: group[name].values for name in ("coordinates", "centre", "points", "basis")}
+    return replace(prepared, marks=replace(prepared.marks, **arrays))

@@ -74,10 +74,7 @@ class Landmarks:
     centre: np.ndarray  # (q,)
     points: np.ndarray  # (m, q)
     basis: np.ndarray  # (m, R): K(x, points) @ basis are the features at x
-    hurst: float
-    level: float
-    kind: Kind
-    length: float
+    path: Structure  # its kind filled in
 
 
 def _fractional(a: np.ndarray, b: np.ndarray, hurst: float, _: float) -> np.ndarray:
@@ -102,7 +99,7 @@ def _stationary(a: np.ndarray, b: np.ndarray, _: float, length: float) -> np.nda
     return np.exp(-apart / (2 * length**2)) / unit
 
 
-_KERNELS: dict[str, Callable[[np.ndarray, np.ndarray, float, float], np.ndarray]] = {
+_KERNELS: dict[Kind | None, Callable[[np.ndarray, np.ndarray, float, float], np.ndarray]] = {
     "fractional": _fractional,
     "integrated": _integrated,
     "exponents": _exponents,
@@ -110,24 +107,19 @@ _KERNELS: dict[str, Callable[[np.ndarray, np.ndarray, float, float], np.ndarray]
 }
 
 
-def kind_over(path: Structure | Landmarks, inputs: int) -> Kind:
-    """The kind of a discrepancy over so many inputs."""
-    return path.kind or ("fractional" if inputs == 1 else "stationary")
-
-
 def over(structure: Structure, inputs: int) -> Structure:
     """A discrepancy over so many inputs, with its kind filled in where none was asked for."""
-    return replace(structure, kind=kind_over(structure, inputs))
+    return replace(structure, kind=structure.kind or ("fractional" if inputs == 1 else "stationary"))
 
 
-def kernel(a: np.ndarray, b: np.ndarray, path: Structure | Landmarks) -> np.ndarray:
+def kernel(a: np.ndarray, b: np.ndarray, path: Structure) -> np.ndarray:
     """Prior covariance of the discrepancy, in units of its squared scale.
 
     Parameters
     ----------
     a, b : ndarray, shape (..., n, q), (..., m, q)
         Centred logs of inputs.
-    path : Structure or Landmarks
+    path : Structure
         Its kind; ``level**2`` is added. With r the distance, stationary:
         ``exp(-r^2 / 2 length^2)`` over twice its drop at one e-fold; fractional:
         ``(|a|^2H + |b|^2H - r^2H) / 2`` (Mandelbrot and Van Ness 1968).
@@ -136,7 +128,7 @@ def kernel(a: np.ndarray, b: np.ndarray, path: Structure | Landmarks) -> np.ndar
     -------
     ndarray, shape (..., n, m)
     """
-    return _KERNELS[kind_over(path, a.shape[-1])](a, b, path.hurst, path.length) + path.level**2
+    return _KERNELS[over(path, a.shape[-1]).kind](a, b, path.hurst, path.length) + path.level**2
 
 
 def landmarks(structure: Structure, coordinates: np.ndarray, centre: np.ndarray | None = None) -> Landmarks:
@@ -151,24 +143,15 @@ def landmarks(structure: Structure, coordinates: np.ndarray, centre: np.ndarray 
     kept = np.maximum(values[order], 1e-9)
     basis = np.zeros((len(points), structure.rank))
     basis[:, : len(order)] = vectors[:, order] / np.sqrt(kept) * (values[order] > 1e-9)
-    return Landmarks(
-        centred,
-        centre,
-        points,
-        basis,
-        structure.hurst,
-        structure.level,
-        kind_over(structure, coordinates.shape[-1]),
-        structure.length,
-    )
+    return Landmarks(centred, centre, points, basis, over(structure, coordinates.shape[-1]))
 
 
 def features(marks: Landmarks, centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Features (n, R) at centred coordinates (n, q), and the variance (n,) that the basis leaves out."""
     chunks = np.array_split(centred, max(1, len(centred) // 2048))
-    phi = np.concatenate([kernel(chunk, marks.points, marks) @ marks.basis for chunk in chunks])
+    phi = np.concatenate([kernel(chunk, marks.points, marks.path) @ marks.basis for chunk in chunks])
     each = centred[:, None, :]
-    total = kernel(each, each, marks)[:, 0, 0]
+    total = kernel(each, each, marks.path)[:, 0, 0]
     return phi, np.maximum(total - (phi**2).sum(axis=1), 0.0)
 
 
@@ -184,7 +167,7 @@ def _spread_out(points: np.ndarray, count: int) -> np.ndarray:
 
 def residual_factor(marks: Landmarks, centred: np.ndarray, phi: np.ndarray) -> np.ndarray:
     """A square root (m, m) of the covariance that the basis leaves out at new points (m, q)."""
-    left = kernel(centred, centred, marks) - phi @ phi.T
+    left = kernel(centred, centred, marks.path) - phi @ phi.T
     values, vectors = np.linalg.eigh((left + left.T) / 2)
     return vectors * np.sqrt(np.maximum(values, 0.0))
 

@@ -243,9 +243,9 @@ def test_the_discrepancy_at_draw_specific_inputs_has_the_covariance_of_the_kerne
     size = 40_000
     weights, loose = rng.standard_normal((size, 3)), rng.standard_normal((size, 2))
     found = _discrepancy(marks, np.broadcast_to(at, (size, 2, 1)), weights, np.ones(size), loose)
-    far = np.abs(at[:, 0]) ** (2 * marks.hurst)
-    apart = np.abs(at[:, 0][:, None] - at[:, 0]) ** (2 * marks.hurst)
-    expected = (far[:, None] + far - apart) / 2 + marks.level**2
+    far = np.abs(at[:, 0]) ** (2 * marks.path.hurst)
+    apart = np.abs(at[:, 0][:, None] - at[:, 0]) ** (2 * marks.path.hurst)
+    expected = (far[:, None] + far - apart) / 2 + marks.path.level**2
     np.testing.assert_allclose(np.cov(found, rowvar=False), expected, rtol=0.05, atol=0.005)
     assert np.corrcoef(found[:, 0], weights @ features(marks, at)[0][0])[0, 1] > 0.3
 

@@ -67,10 +67,10 @@ def test_the_kind_follows_from_the_number_of_inputs() -> None:
         prepared = prepare(bs.law(law), runs, structure=bs.Structure())
         assert prepared.structure is not None
         assert prepared.marks is not None
-        assert prepared.structure.kind == prepared.marks.kind == kind
+        assert prepared.structure.kind == prepared.marks.path.kind == kind
         asked = prepare(bs.law(law), runs, structure=bs.Structure(kind="integrated"))
         assert asked.marks is not None
-        assert asked.marks.kind == "integrated"
+        assert asked.marks.path.kind == "integrated"
 
 
 def test_a_stationary_path_goes_back_to_the_law() -> None:
@@ -109,7 +109,7 @@ def test_a_posterior_keeps_its_kind(tmp_path) -> None:
     )
     again = bs.load(bs.save(fitted, tmp_path / "integrated.nc"))
     assert again.prepared.marks is not None
-    assert again.prepared.marks.kind == "integrated"
+    assert again.prepared.marks.path.kind == "integrated"
     before, after = (
         bs.forecast(posterior, {"x": 1e6}, allow_failed=True, seed=3) for posterior in (fitted, again)
     )

@@ -11,7 +11,7 @@ from bayes_scaling.law import nearest
 from bayes_scaling.layout import NOISE as TERMS
 from bayes_scaling.layout import Prepared
 from bayes_scaling.runs import Runs
-from bayes_scaling.structure import DEFAULT, Structure, kind_over
+from bayes_scaling.structure import Structure
 
 #: With several new families the population keeps at least this part of a term's scale.
 LEAST_SHARE = 0.3
@@ -112,8 +112,8 @@ def tokenizer(runs: Runs) -> float | None:
 
 def structure_of(prepared: Prepared, *, anchored: bool = False) -> dict[str, float]:
     """What the scale of a discrepancy refers to, and where it is anchored if that is asked."""
-    path = prepared.structure or DEFAULT
-    kind = kind_over(path, sum(i.kind == "positive" for i in prepared.law.inputs))
+    assert prepared.structure is not None
+    path, kind = prepared.structure, prepared.structure.kind or ""
     # a scale of one kind of path says nothing of another kind
     name, number = {"fractional": ("hurst", path.hurst), "stationary": ("length", path.length)}.get(
         kind, (kind, 1.0)

@@ -89,7 +89,7 @@ def _discrepancy(
     for start in range(0, m, MOST_JOINT):
         few = slice(start, start + MOST_JOINT)
         x, f = at[:, few], phi[:, few]
-        left = kernel(x, x, marks) - f @ f.transpose(0, 2, 1)
+        left = kernel(x, x, marks.path) - f @ f.transpose(0, 2, 1)
         rest[:, few] = np.einsum("sij,sj->si", _root(left), loose[:, few])
     return np.einsum("smr,sr->sm", phi, weights) + scale[:, None] * rest
 

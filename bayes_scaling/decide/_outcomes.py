@@ -10,7 +10,7 @@ import numpy as np
 from bayes_scaling.chain import ChainPosterior
 from bayes_scaling.decide import tasks
 from bayes_scaling.decide._draws import Fitted, along, joint_draws, laws_of, members, rays
-from bayes_scaling.decide.reach import FACTORS
+from bayes_scaling.decide.reach import FACTORS, HERE
 from bayes_scaling.law import Law
 from bayes_scaling.predict import Target
 
@@ -31,8 +31,7 @@ class Outcomes(NamedTuple):
     @property
     def own(self) -> dict[str, np.ndarray]:
         """Draws (S,) of the plan itself."""
-        here = int(np.flatnonzero(FACTORS == 1)[0]) if self.grows else 0
-        return {name: values[:, here] for name, values in self.draws.items()}
+        return {name: values[:, _here(self.grows)] for name, values in self.draws.items()}
 
 
 def of_models(
@@ -41,25 +40,27 @@ def of_models(
     """Fits of one response each, drawn one by one, so that the draws of different ones are independent."""
     laws = tuple(one.law for m in models.values() for one, _ in members(m))
     grows = _grow_alike(laws)
-    _, cast = joint_draws(next(iter(models.values())), [plan], target="mean", **options)
-    plans, here = _multiples(laws, cast.plans[0], grows)
-    draws, smooth, notes = {}, [], []
-    for k, (name, one) in enumerate(models.items()):
-        asked = {**options, "seed": options["seed"] + 1000 * k}
-        draws[name], _ = joint_draws(one, plans, target=what, **asked)
-        smooth.append(joint_draws(one, plans, target="mean", **asked)[0][:, here])
-        notes += joint_draws(one, [plan], target="mean", **asked)[1].notes
+    asked = [{**options, "seed": options["seed"] + 1000 * k} for k in range(len(models))]
+    casts = [
+        joint_draws(one, [plan], target="mean", **how)[1]
+        for one, how in zip(models.values(), asked, strict=True)
+    ]
+    plans = _multiples(laws, casts[0].plans[0], grows)
+    draws, smooth = {}, []
+    for (name, one), how in zip(models.items(), asked, strict=True):
+        draws[name], _ = joint_draws(one, plans, target=what, **how)
+        smooth.append(joint_draws(one, plans, target="mean", **how)[0][:, _here(grows)])
     shortest = min(map(len, draws.values()))
     return Outcomes(
         law=" & ".join(dict.fromkeys(map(laws_of, models.values()))),
         laws=laws,
-        plan=cast.plans[0],
-        family=cast.families[0],
+        plan=casts[0].plans[0],
+        family=casts[0].families[0],
         draws={name: values[:shortest] for name, values in draws.items()},
         curve=np.stack([values[:shortest] for values in smooth], axis=1),
         grows=grows,
         single=next(iter(models.values())) if len(models) == 1 else None,
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(dict.fromkeys(note for cast in casts for note in cast.notes)),
     )
 
 
@@ -76,12 +77,12 @@ def of_chain(
     laws = tuple(tasks.laws_before(posterior))
     grows = _grow_alike(laws)
     _, cast = tasks.task_draws(posterior, [plan], "mean", options)
-    plans, here = _multiples(laws, cast.plans[0], grows)
+    plans = _multiples(laws, cast.plans[0], grows)
     found, _ = tasks.task_draws(posterior, plans, what, options)
     smooth = None
     if curve:  # the same seed and plans give the same curves
         means, _ = tasks.task_draws(posterior, plans, "mean", options)
-        smooth = np.stack([means[name][:, here] for name in targets], axis=1)
+        smooth = np.stack([means[name][:, _here(grows)] for name in targets], axis=1)
     return Outcomes(
         law=tasks.named(posterior),
         laws=laws,
@@ -99,10 +100,11 @@ def _grow_alike(laws: tuple[Law, ...]) -> bool:
     return bool(rays(laws[0])) and all(rays(law) == rays(laws[0]) for law in laws)
 
 
-def _multiples(
-    laws: tuple[Law, ...], plan: Mapping[str, Any], grows: bool
-) -> tuple[list[Mapping[str, Any]], int]:
+def _multiples(laws: tuple[Law, ...], plan: Mapping[str, Any], grows: bool) -> list[Mapping[str, Any]]:
     """The plan at all multiples of its budget, on common draws: its chances and where they rise agree."""
-    if not grows:
-        return [plan], 0
-    return [*along(laws[0], plan, FACTORS)], int(np.flatnonzero(FACTORS == 1)[0])
+    return [*along(laws[0], plan, FACTORS)] if grows else [plan]
+
+
+def _here(grows: bool) -> int:
+    """Column of the plan itself among `_multiples`."""
+    return HERE if grows else 0

@@ -15,6 +15,8 @@ from bayes_scaling.law import Law
 
 #: Multiples of a plan's budget that are searched, one of them exactly 1.
 FACTORS = 10.0 ** np.linspace(-2, 4, 49)
+#: Place of the plan itself among them.
+HERE = int(np.flatnonzero(FACTORS == 1)[0])
 
 
 @dataclass(frozen=True)

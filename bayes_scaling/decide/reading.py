@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bayes_scaling.decide._draws import DecisionError
+from bayes_scaling.decide._draws import Better, DecisionError, sign_of
 
 Action = Literal["go", "wait", "no-go"]
 
@@ -38,6 +38,36 @@ class Stakes:
     loss: Callable[[Any], np.ndarray]
     no_go: float = 0.0
     wait: float = 0.0
+
+
+def met_or_missed(
+    targets: Mapping[str, float],
+    better: Mapping[str, Better],
+    *,
+    met: float,
+    missed: float,
+    no_go: float = 0.0,
+    wait: float = 0.0,
+) -> Stakes:
+    """Losses that only ask whether a run meets its target, or all of several.
+
+    Parameters
+    ----------
+    targets : mapping of str to float
+    better : mapping
+        ``"lower"`` or ``"higher"`` for each target.
+    met, missed : float
+        Loss of a run that meets them all, and of another.
+    no_go, wait : float
+        As of `Stakes`.
+    """
+
+    def loss(outcome: Any) -> np.ndarray:
+        each = outcome if isinstance(outcome, Mapping) else dict.fromkeys(targets, outcome)
+        kept = [sign_of(better[k]) * (np.asarray(each[k]) - goal) <= 0 for k, goal in targets.items()]
+        return np.where(np.all(kept, axis=0), met, missed)
+
+    return Stakes(loss, no_go=no_go, wait=wait)
 
 
 @dataclass(frozen=True)

@@ -247,7 +247,7 @@ def next_run(drawn: Joint, plan: ReviewPlan) -> dict[str, Any]:
     if not given:
         return skipped(f"no candidate is done before the deadline ({'; '.join(notes)})")
     # of a chain the candidates are judged by what they tell of its loss, and stakes are about accuracies
-    stakes = None if drawn.chain else stakes_of(plan, drawn.goal, sign_of(drawn.better))
+    stakes = None if drawn.chain else stakes_of(plan, drawn.goal, drawn.better)
     found = decide_next_run(
         drawn.model,
         dict(plan.run),

@@ -10,7 +10,7 @@ import numpy as np
 
 from bayes_scaling.decide import TaskRisk, joint_probability, task_risk
 from bayes_scaling.decide._draws import Better, finite, members, quantiles, sign_of
-from bayes_scaling.decide.reach import FACTORS, reach
+from bayes_scaling.decide.reach import FACTORS, HERE, reach
 from bayes_scaling.layout import Prepared
 from bayes_scaling.plot._path import Abscissa
 from bayes_scaling.plot.curves import observed
@@ -81,8 +81,7 @@ def reached(drawn: Joint, plan: ReviewPlan) -> dict[str, Any] | None:
     """The budget at which the target is met with 90 %."""
     if drawn.budgets.start == drawn.budgets.stop:
         return None
-    here = int(np.flatnonzero(FACTORS == 1)[0])
-    missed = np.insert(margins(drawn, drawn.budgets), here, margins(drawn, 0), axis=1)
+    missed = np.insert(margins(drawn, drawn.budgets), HERE, margins(drawn, 0), axis=1)
     found = reach(drawn.posteriors[0].law, plan.run, missed, SURE, plan.cost)
     there = scalars(found.plan)
     return {

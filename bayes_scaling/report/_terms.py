@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bayes_scaling.decide import Stakes
+from bayes_scaling.decide._draws import Better
+from bayes_scaling.decide.reading import met_or_missed
 
 if TYPE_CHECKING:
     from bayes_scaling.report.plan import ReviewPlan
@@ -22,13 +22,6 @@ def cost_of(plan: ReviewPlan, inputs: Mapping[str, Any]) -> float | None:
     return None
 
 
-def stakes_of(plan: ReviewPlan, target: float, sign: float) -> Stakes | None:
-    """The losses of the plan as a function of the outcome."""
-    if not plan.stakes:
-        return None
-    met, missed = plan.stakes["met"], plan.stakes["missed"]
-
-    def loss(outcome: Any) -> np.ndarray:
-        return np.where(sign * (np.asarray(outcome) - target) <= 0, met, missed)
-
-    return Stakes(loss, no_go=plan.stakes["no_go"], wait=plan.stakes["wait"])
+def stakes_of(plan: ReviewPlan, target: float, better: Better) -> Stakes | None:
+    """The losses of the plan as a function of one outcome."""
+    return met_or_missed({"": target}, {"": better}, **plan.stakes) if plan.stakes else None

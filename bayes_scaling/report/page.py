@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayes_scaling._files import write_whole
+from bayes_scaling._files import obstacle, write_whole
 from bayes_scaling.plot import PlotError
 from bayes_scaling.report import _words as words
 
@@ -44,10 +44,8 @@ def check_place(path: str | os.PathLike[str]) -> Path:
     path = Path(path).expanduser()
     if path.suffix.lower() not in (".html", ".htm"):
         raise PageError(f"{str(path)!r} has no ending of a page; expected .html")
-    if path.is_dir():
-        raise PageError(f"{str(path)!r} is a folder; expected the name of a file")
-    if not path.absolute().parent.is_dir():
-        raise PageError(f"there is no folder {str(path.parent)!r} to write {path.name!r} to; make it first")
+    if problem := obstacle(path):
+        raise PageError(problem)
     return path
 
 

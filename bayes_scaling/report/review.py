@@ -241,7 +241,7 @@ def _judged(drawn: Joint, plan: ReviewPlan) -> tuple[dict[str, Any], dict[str, A
     task, missed = sections.risk_of(drawn.aims[0], 0), sections.margins(drawn, 0)
     chance = sections.chance(drawn, 0)
     # the stakes only ask whether all targets are met: whether the worst margin is 0 or less
-    advice = reading(chance, stakes=stakes_of(plan, 0.0, 1.0), outcomes=missed, curve=drawn.smooth)
+    advice = reading(chance, stakes=stakes_of(plan, 0.0, "lower"), outcomes=missed, curve=drawn.smooth)
     verdict = {
         "action": advice.action,
         "reason": advice.reason,
