@@ -28,17 +28,18 @@ from bayes_scaling.sample import (
     Draws,
     Part,
     Tally,
-    afresh,
     alive,
     cast,
     drawn,
     fixed,
     joined,
+    later_half,
     over,
-    turn_of,
+    rounds,
     use_cache,
     use_vmap,
 )
+from bayes_scaling.turn import afresh, learnt, turned
 from bayes_scaling.whiten import flat_size
 
 #: Bytes that one vmapped call and the draws that it brings may take, on the device and on the host.
@@ -245,23 +246,22 @@ def _started(job: _Job, members: tuple[int, ...], attempt: int) -> _Group:
 def _turned(job: _Job, group: _Group) -> _Group:
     """The first warm-up, as in sample.py: every data set's draws turn its own coordinates."""
     data, white, first = group.stand
-    if not white.turn.size:
-        return group
-    explored, state = [], first
+    state, sizes = first, job.program.sizes
     with _precise(job.settings):
-        for _ in range(0, job.settings.warmup, CHUNK):
-            state, (_, _, w) = job.program.advance(data, white, state)
-            explored.append(np.asarray(w))
-        pooled = np.concatenate(explored[len(explored) // 2 :], axis=2)
-        learnt = [turn_of(w.reshape(-1, w.shape[-1])) for w in pooled]
-        turn = np.stack([np.eye(pooled.shape[-1]) if one is None else one for one in learnt])
-        white = white._replace(turn=jnp.asarray(turn, white.turn.dtype))
-        state = afresh(first, state, white.turn, jnp.asarray(np.linalg.inv(turn), white.turn.dtype))
-        well = np.array([one is not None for one in learnt])
-        if not well.all():  # these begin where they began
-            state = jax.tree.map(
-                lambda new, old: jnp.where(well.reshape(-1, *[1] * (new.ndim - 1)), new, old), state, first
-            )
+        for chunks in rounds(job.settings.warmup):
+            begin, explored = state, []
+            for _ in range(chunks):
+                state, (_, _, w) = job.program.advance(data, white, state)
+                explored.append(np.asarray(w))
+            each = []
+            for k, own in enumerate(zip(*explored, strict=True)):
+                one, before, now, start = (
+                    jax.tree.map(lambda x, k=k: x[k], x) for x in (white, begin, state, first)
+                )
+                turn = learnt(later_half([own]), sizes)
+                # without a turn a data set begins again where this round began
+                each.append((turned(one, turn), afresh(start, now, turn, sizes)) if turn else (one, before))
+            white, state = jax.tree.map(lambda *x: jnp.stack(x), *each)
     return group._replace(stand=(data, white, state))
 
 

@@ -26,6 +26,8 @@ from bayes_scaling.whiten import PAIRS, Sizes, Whitening, flat_size, pilot_fit, 
 
 #: Iterations per call of the compiled program: how often progress is shown and Ctrl-C is heard.
 CHUNK = 100
+#: Deepest tree of a warm-up: trajectories that no coordinates shorten yet would take most of the time.
+WARMUP_DEPTH = 8
 #: Precision, in prior units, with which the pilot fit holds the logs of scales at their prior means.
 HELD = 25.0
 #: Other modes within this many nats of the best one start chains too.
@@ -86,7 +88,7 @@ class Program(NamedTuple):
 
     start: Callable[..., Any]  # (data, key) -> white, states of all chains
     advance: Callable[..., Any]  # (data, whitening, state) -> state, (latents, statistics, whitened)
-    latents: int = 0
+    sizes: Sizes
     working: float = 0.0  # bytes that a call takes, at most
 
 
@@ -107,7 +109,7 @@ def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
         "num_warmup": settings.warmup,
         "step_size": 0.5,
         "target_accept_prob": settings.target_accept,
-        "max_tree_depth": settings.max_tree_depth,
+        "max_tree_depth": (min(settings.max_tree_depth, WARMUP_DEPTH), settings.max_tree_depth),
     }
 
     def start(data: Data, key: Any) -> tuple[Whitening, Any]:
@@ -144,7 +146,7 @@ def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
 
         return jax.lax.scan(one, state, None, length=CHUNK)
 
-    return Program(start, advance)
+    return Program(start, advance, sizes)
 
 
 def compiled(
@@ -194,7 +196,7 @@ def _compiled(
     lowered = (jax.jit(start).lower(data, key), run.lower(data, white, states))
     with ThreadPoolExecutor(2) as pool:
         start, advance = pool.map(lambda program: program.compile(), lowered)
-    found = Program(start, advance, flat_size(sizes), max(map(_working, (start, advance))))
+    found = Program(start, advance, sizes, max(map(_working, (start, advance))))
     if places is None:
         return found
     # what lies elsewhere is moved; states are in their place from the second call on

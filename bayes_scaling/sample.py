@@ -11,7 +11,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +26,8 @@ from bayes_scaling._memory import available, require
 from bayes_scaling.diagnostics import mixing
 from bayes_scaling.engine import CHUNK, STATISTICS, Program, Settings, compiled, signature
 from bayes_scaling.layout import Data, Shape
-from bayes_scaling.whiten import Whitening, learnt_turn
+from bayes_scaling.turn import afresh, learnt, turned
+from bayes_scaling.whiten import Whitening, flat_size
 
 MOST_RESTARTS = 3
 
@@ -170,11 +171,12 @@ def affordable(program: Program, shape: Shape, data: Data, settings: Settings, c
     """
     on_host = jax.default_backend() == "cpu"  # an accelerator has memory of its own, and refuses by itself
     working = min(calls, settings.chains) * program.working if on_host else 0.0
-    each = 8.0 * COPIES * settings.chains * (program.latents + shape.families * len(shape.names))
+    latents = flat_size(program.sizes)
+    each = 8.0 * COPIES * settings.chains * (latents + shape.families * len(shape.names))
     require(
         {"draws": each * settings.draws, "the sampler at work": working},
         f"a fit of {len(data.valid)} rows and {shape.families} families, {settings.chains} chains of "
-        f"{settings.draws} draws of {program.latents} numbers,",
+        f"{settings.draws} draws of {latents} numbers,",
         "ask for fewer draws or chains, or fit fewer rows or families",
     )
     room = (available() - working) / each
@@ -246,55 +248,50 @@ class Part(NamedTuple):
 def _turned(job: _Job, parts: list[Part]) -> list[Part]:
     """A first warm-up of all chains together: its draws turn the coordinates, then every chain starts afresh.
 
-    The Gaussian fit is too narrow along curved ridges; pooled draws of all chains show how long they are.
+    In two rounds, since what the first one learns lets the second one see further.
     """
-    white = parts[0].white
-    if not white.turn.size:
-        return parts
-    explored: list[list[np.ndarray]] = [[] for _ in parts]
     job.tally.explore(job.settings.warmup, job.settings.chains)
+    first, sizes = [part.state for part in parts], job.program.sizes
+    for chunks in rounds(job.settings.warmup):
+        explored: list[list[np.ndarray]] = [[] for _ in parts]
 
-    def work(c: int) -> Any:
+        def work(c: int, chunks: int = chunks, explored: list = explored, parts: list = parts) -> Any:
+            with jax.enable_x64(job.settings.precision == "float64"):
+                state = parts[c].state
+                for _ in range(chunks):
+                    if job.tally.stop.is_set():
+                        break
+                    state, (_, _, w) = job.program.advance(job.data, parts[c].white, state)
+                    w = np.asarray(w)
+                    explored[c].append(w)
+                    job.tally.add(w.size // w.shape[-1], 0)
+                return state
+
+        states = _in_threads(job, work, len(parts))
+        if job.tally.stop.is_set():
+            return parts
+        turn = learnt(later_half(explored), sizes)
+        if turn is None:
+            return parts
         with jax.enable_x64(job.settings.precision == "float64"):
-            state = parts[c].state
-            for _ in range(0, job.settings.warmup, CHUNK):
-                if job.tally.stop.is_set():
-                    break
-                state, (_, _, w) = job.program.advance(job.data, white, state)
-                explored[c].append(np.asarray(w).reshape(-1, w.shape[-1]))
-                job.tally.add(len(explored[c][-1]), 0)
-            return state
-
-    states = _in_threads(job, work, len(parts))
-    if job.tally.stop.is_set():
-        return parts
-    turn = turn_of(np.concatenate([np.concatenate(chunks[len(chunks) // 2 :]) for chunks in explored]))
-    if turn is None:
-        return parts
-    with jax.enable_x64(job.settings.precision == "float64"):
-        turned = white._replace(turn=jnp.asarray(turn, white.turn.dtype))
-        back = jnp.asarray(np.linalg.inv(turn), white.turn.dtype)
-        return [
-            part._replace(white=turned, state=afresh(part.state, state, turned.turn, back))
-            for part, state in zip(parts, states, strict=True)
-        ]
+            white = turned(parts[0].white, turn)
+            parts = [
+                part._replace(white=white, state=afresh(begin, state, turn, sizes))
+                for part, begin, state in zip(parts, first, states, strict=True)
+            ]
+    return parts
 
 
-def turn_of(explored: np.ndarray) -> np.ndarray | None:
-    """The turn (d, d) that whitened draws (n, d) teach; None if too few of them are finite."""
-    explored = explored[np.isfinite(explored).all(axis=1)]
-    return learnt_turn(explored) if len(explored) >= 2 * explored.shape[1] else None
+def rounds(warmup: int) -> tuple[int, ...]:
+    """Chunks of the rounds of the first warm-up, the shorter one first."""
+    chunks = math.ceil(warmup / CHUNK)
+    return tuple(n for n in (chunks // 2, chunks - chunks // 2) if n)
 
 
-def afresh(first: Any, state: Any, turn: Any, back: Any) -> Any:
-    """Where a state stands, in turned coordinates, with nothing adapted yet (as in the first state)."""
-    return first._replace(
-        z=state.z @ back,
-        z_grad=state.z_grad @ turn,
-        potential_energy=state.potential_energy,
-        energy=state.energy,
-        rng_key=state.rng_key,
-    )
+def later_half(explored: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Draws (n, d) of the second half of a round, of all chains; chunks are (..., CHUNK, d)."""
+    series = [np.concatenate(chunks, axis=-2) for chunks in explored]
+    return np.concatenate([w[..., w.shape[-2] // 2 :, :].reshape(-1, w.shape[-1]) for w in series])
 
 
 def _in_threads(job: _Job, work: Callable[[int], Any], count: int) -> list[Any]:

@@ -17,16 +17,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 #: Curvatures are kept above this: every latent has unit prior scale, so a posterior flatter than that is the
 #: sign of a bad starting point and not of a wide posterior.
 LEAST_CURVATURE = 0.5
 NEWTON_STEPS = 40
-
-#: Up to this many latents the warm-up learns a whole matrix on top; how much of the identity it is shrunk to.
-MOST_TURNED = 150
-SHRINKAGE = 0.2
 
 #: Newton's method tries a step and a shorter one, and stops when no start gains more than this many nats.
 SHORTER = 0.25
@@ -45,7 +40,6 @@ class Whitening(NamedTuple):
     family: Any  # (F, p, p) A: inverse transposed Cholesky factors of the family blocks
     coupling: Any  # (F, p, g) K
     population: Any  # (g, g) S
-    turn: Any  # (d, d) learnt from the warm-up and applied first, or (0, 0) for none
 
 
 class Sizes(NamedTuple):
@@ -69,7 +63,6 @@ def split(z: Any, sizes: Sizes) -> tuple[Any, Any]:
 
 def unwhiten(white: Whitening, w: Any, sizes: Sizes) -> Any:
     """From whitened coordinates to the latents."""
-    w = white.turn @ w if white.turn.size else w
     w_f, w_g = split(w, sizes)
     z_g = white.population @ w_g
     if not sizes.local or not sizes.families:
@@ -79,7 +72,7 @@ def unwhiten(white: Whitening, w: Any, sizes: Sizes) -> Any:
 
 
 def whiten(white: Whitening, z: Any, sizes: Sizes) -> Any:
-    """From the latents to whitened coordinates: the inverse of `unwhiten` before any turn is learnt."""
+    """From the latents to whitened coordinates: the inverse of `unwhiten`."""
     z_f, z_g = split(z - white.mode, sizes)
     w_g = jnp.linalg.solve(white.population, z_g)
     if not sizes.local or not sizes.families:
@@ -129,21 +122,6 @@ def _inverse_factor(matrix: Any) -> Any:
     eye = jnp.broadcast_to(jnp.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape)
     inverse = jax.scipy.linalg.solve_triangular(lower, eye, lower=True)
     return jnp.swapaxes(inverse, -1, -2)
-
-
-def _turn(sizes: Sizes) -> Any:
-    """No turn yet; the place is kept only where a whole matrix is affordable."""
-    d = flat_size(sizes)
-    return jnp.eye(d if d <= MOST_TURNED else 0)
-
-
-def learnt_turn(draws: np.ndarray) -> np.ndarray:
-    """Square root (d, d) of the covariance of whitened warm-up draws (n, d), shrunk towards the identity."""
-    n, d = draws.shape
-    weight = n / (n + SHRINKAGE * d)
-    covariance = weight * np.cov(draws.T).reshape(d, d) + (1 - weight) * np.eye(d)
-    values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(np.maximum(values, 1e-3))) @ vectors.T
 
 
 def _factor(arrow: Arrow) -> tuple[Any, Any, Any]:
@@ -233,7 +211,7 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
             z, at = item
             arrow = jax.tree.map(jnp.add, at.arrow, held_arrow)
             gradient = jnp.nan_to_num(at.gradient + held * z, posinf=0.0, neginf=0.0)
-            white = Whitening(jnp.zeros_like(z), *_factor(arrow), jnp.eye(0))
+            white = Whitening(jnp.zeros_like(z), *_factor(arrow))
             return _bounded(_solve(white, gradient, sizes))
 
         return jax.lax.map(one, (search.z, search.at))
@@ -244,7 +222,7 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
         return jnp.concatenate([search.z - step, search.z - SHORTER * step])
 
     def around(state: tuple[_Search, _Gaussian]) -> Any:
-        white = Whitening(state[1].centre, *_factor(state[1].precision), jnp.eye(0))
+        white = Whitening(state[1].centre, *_factor(state[1].precision))
         return jax.vmap(lambda w: unwhiten(white, w, sizes))(draws)
 
     def searched(state: tuple[_Search, _Gaussian], points: Any, found: _Local) -> tuple[_Search, _Gaussian]:
@@ -281,7 +259,7 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
         precision = jax.tree.map(
             lambda old, new: (1 - rate) * old + rate * average(new), precision, found.arrow
         )
-        white = Whitening(centre, *_factor(precision), jnp.eye(0))
+        white = Whitening(centre, *_factor(precision))
         centre = centre - rate * _bounded(_solve(white, average(found.gradient), sizes))
         return search, _Gaussian(centre, precision)
 
@@ -301,7 +279,7 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
         lambda carry: carry[1] < VARIATIONAL_STEPS, step, (0, 0, (search, gaussian))
     )
     energies = search.at.energy + (held * search.z**2).sum(axis=1) / 2
-    white = Whitening(gaussian.centre, *_factor(gaussian.precision), _turn(sizes))
+    white = Whitening(gaussian.centre, *_factor(gaussian.precision))
     return Pilot(white, search.z, energies)
 
 

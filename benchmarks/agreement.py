@@ -99,7 +99,10 @@ def main() -> None:
     parser.add_argument("--json", help="write the record to this file")
     options = parser.parse_args()
     runs, record = points(), {"machine": machine(), "load": [load()]}
-    for name, fit in (("student", lambda: bs.fit("chinchilla", runs)), ("normal", lambda: fit_normal(runs))):
+    for name, fit in (
+        ("student", lambda: bs.fit("chinchilla", runs, structure=None)),
+        ("normal", lambda: fit_normal(runs)),
+    ):
         posterior = fit()
         record[name] = {
             "diagnostics": str(posterior.diagnostics),

@@ -1,12 +1,13 @@
 """How seconds and memory grow with the number of runs and with the number of families.
 
-    python benchmarks/growth.py [--limit SECONDS] [--json FILE]
+    python benchmarks/growth.py [--limit SECONDS] [--chains 4 --warmup 300 --draws 1500] [--json FILE]
 
 Simulated Chinchilla runs (coefficients of Besiroglu et al. 2024, 0.3 % Student-t scatter): one family of 1e3,
 1e4 and 1e5 runs, then 10, 100 and 1 000 families of 10 runs each. Every size has a process of its own with a
 time limit; the parts of one fit are timed apart: start (import), preparing the arrays, the first sampling
 (with compilation), a second sampling with another seed, and naming the draws (diagnostics, log likelihood,
-replicates).
+replicates). Chains do not go on for want of effective draws, so that all sizes do the same number of steps of
+the sampler; ``gradients`` is what one of them took.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from typing import Any
 
 from engine import machine, peak_memory, run_child, write
@@ -50,7 +52,7 @@ def simulated(runs: int, families: int) -> Any:
     return pd.DataFrame({"family": names[family], "params": params, "tokens": tokens, "loss": loss})
 
 
-def child(runs: int, families: int) -> None:
+def child(runs: int, families: int, chains: int, warmup: int, draws: int) -> None:
     """One fit in parts; a JSON line after every part, so that a fit that is cut off shows how far it came."""
     record: dict[str, Any] = {"runs": runs, "families": families}
     began = float(os.environ["BENCHMARK_BEGAN"])
@@ -60,6 +62,7 @@ def child(runs: int, families: int) -> None:
     from bayes_scaling.posterior import from_draws
     from bayes_scaling.sample import sample
 
+    settings = bs.Settings(chains=chains, warmup=warmup, draws=draws, most_draws=draws)
     table = simulated(runs, families)
     record["start"], mark = time.time() - began, time.perf_counter()
 
@@ -71,11 +74,11 @@ def child(runs: int, families: int) -> None:
 
     prepared = prepare(bs.law("chinchilla"), bs.read_runs(table))
     done("prepare")
-    draws = sample(prepared.shape, prepared.data)
-    done("first", latents=draws.latents.shape[-1], steps=float(draws.statistics["n_steps"].mean()))
-    again = sample(prepared.shape, prepared.data, bs.Settings(seed=1))
+    first = sample(prepared.shape, prepared.data, settings)
+    done("first", latents=first.latents.shape[-1], gradients=float(first.statistics["n_steps"].mean()))
+    again = sample(prepared.shape, prepared.data, replace(settings, seed=1))
     done("again", draws=again.latents.shape[1])
-    posterior = from_draws(prepared, draws)
+    posterior = from_draws(prepared, first, settings)
     done("name", ess=posterior.diagnostics.ess_bulk, rhat=posterior.diagnostics.rhat)
 
 
@@ -88,10 +91,10 @@ def slope(sizes: list[int], values: list[float]) -> float:
 
 def report(records: list[dict[str, Any]], size: str) -> dict[str, float]:
     """Table of one series and its slopes; the last step is told apart, where constant costs weigh least."""
-    keys = (*PARTS, "memory", "latents", "steps", "draws", "ess", "rhat")
-    print(f"\n{'runs':>8}{'families':>9}" + "".join(f"{k:>9}" for k in keys) + "  load")
+    keys = (*PARTS, "memory", "latents", "gradients", "draws", "ess", "rhat")
+    print(f"\n{'runs':>8}{'families':>9}" + "".join(f"{k:>10}" for k in keys) + "  load")
     for r in records:
-        cells = "".join(f"{r[k]:9.4g}" if k in r else f"{'-':>9}" for k in keys)
+        cells = "".join(f"{r[k]:10.4g}" if k in r else f"{'-':>10}" for k in keys)
         print(f"{r['runs']:8d}{r['families']:9d}{cells}  {r['load']}" + f"  {r.get('failed', '')}")
     slopes = {}
     for part in ("prepare", "again", "name", "memory"):
@@ -106,17 +109,21 @@ def report(records: list[dict[str, Any]], size: str) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--child", nargs=2, type=int, metavar=("RUNS", "FAMILIES"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=2, type=int, help=argparse.SUPPRESS)
     parser.add_argument("--limit", type=float, default=300, help="seconds per size")
+    parser.add_argument("--chains", type=int, default=4)
+    parser.add_argument("--warmup", type=int, default=300)
+    parser.add_argument("--draws", type=int, default=1500)
     parser.add_argument("--runs", nargs="*", type=int, default=RUNS)
     parser.add_argument("--families", nargs="*", type=int, default=FAMILIES)
     parser.add_argument("--json", help="write the record to this file")
     options = parser.parse_args()
     if options.child:
-        child(*options.child)
+        child(*options.child, options.chains, options.warmup, options.draws)
         return
-    print(" ".join(f"{k} {v}" for k, v in machine().items()))
-    record: dict[str, Any] = {"machine": machine()}
+    length = [f"--{k}={getattr(options, k)}" for k in ("chains", "warmup", "draws")]
+    print(" ".join(f"{k} {v}" for k, v in machine().items()), *length)
+    record: dict[str, Any] = {"machine": machine(), "length": length}
     for size, sizes in (
         ("runs", [(n, 1) for n in options.runs]),
         ("families", [(RUNS_PER_FAMILY * f, f) for f in options.families]),
@@ -124,7 +131,7 @@ def main() -> None:
         records = []
         for runs, families in sizes:
             with tempfile.TemporaryDirectory() as cache:
-                command = [sys.executable, __file__, "--child", str(runs), str(families)]
+                command = [sys.executable, __file__, *length, "--child", str(runs), str(families)]
                 found = run_child(command, {"BAYES_SCALING_CACHE": cache}, options.limit)
             records.append({"runs": runs, "families": families} | found)
         if records:

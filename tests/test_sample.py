@@ -19,6 +19,7 @@ from bayes_scaling.engine import STATISTICS
 from bayes_scaling.layout import Prepared, prepare
 from bayes_scaling.posterior import from_draws
 from bayes_scaling.sample import Draws, Part, alive, joined, sample, use_cache
+from bayes_scaling.turn import Turn, _gradient, _position, learnt, turned
 from bayes_scaling.whiten import (
     PAIRS,
     Sizes,
@@ -35,7 +36,6 @@ from tests._simulate import power_table
 #: A length of warm-up that no other test uses, so that the programs of this module are compiled in it.
 SETTINGS = bs.Settings(chains=2, warmup=220, draws=400, most_draws=400, seed=1)
 SIZES = Sizes(3, 2, 2)
-NO_TURN = np.zeros((0, 0))
 
 
 # ------------------------------------------------------------------------------------------- whitening
@@ -67,7 +67,7 @@ def linear_map(white: Whitening) -> np.ndarray:
 def test_whitened_hessian_of_a_quadratic_is_the_identity(quadratic) -> None:
     with jax.enable_x64(True):
         arrow = jax.jit(lambda z: _arrow(gaussian(quadratic), z, SIZES))(np.zeros(8))
-        white = Whitening(quadratic[0], *_factor(arrow), NO_TURN)
+        white = Whitening(quadratic[0], *_factor(arrow))
         scale = linear_map(white)
     np.testing.assert_allclose(scale.T @ quadratic[1] @ scale, np.eye(8), atol=1e-10)
 
@@ -87,7 +87,7 @@ def test_pilot_fit_recovers_a_gaussian(quadratic) -> None:
 def test_whiten_inverts_unwhiten(quadratic) -> None:
     with jax.enable_x64(True):
         arrow = jax.jit(lambda z: _arrow(gaussian(quadratic), z, SIZES))(np.zeros(8))
-        white = Whitening(quadratic[0], *_factor(arrow), NO_TURN)
+        white = Whitening(quadratic[0], *_factor(arrow))
         z = np.random.default_rng(1).normal(size=8) * 3
         np.testing.assert_allclose(unwhiten(white, whiten(white, z, SIZES), SIZES), z, atol=1e-12)
         np.testing.assert_allclose(whiten(white, white.mode, SIZES), 0, atol=1e-12)
@@ -113,6 +113,54 @@ def test_pilot_fit_reaches_the_mode_of_a_curved_potential(quadratic) -> None:
     assert energies.max() < 1e-3
     # the Gaussian is as narrow as the potential is on average around its centre, not as it is at the mode
     assert (np.diag(scale @ scale.T) < np.diag(np.linalg.inv(precision))).all()
+
+
+@pytest.fixture
+def whitened(quadratic) -> Whitening:
+    """A Gaussian fit that is wrong: of another precision with the same arrow."""
+    with jax.enable_x64(True):
+        arrow = jax.jit(lambda z: _arrow(gaussian(quadratic), z, SIZES))(np.zeros(8))
+        wrong = arrow._replace(families=4 * arrow.families, coupling=0.3 * arrow.coupling)
+        return Whitening(quadratic[0], *_factor(wrong))
+
+
+def drawn_from(quadratic, count: int) -> np.ndarray:
+    return np.random.default_rng(3).multivariate_normal(quadratic[0], np.linalg.inv(quadratic[1]), count)
+
+
+def test_a_turn_makes_up_for_a_wrong_fit(quadratic, whitened) -> None:
+    """A Gaussian whose families meet in the population only is unit normal after it."""
+    with jax.enable_x64(True):
+        w = np.asarray(jax.vmap(lambda z: whiten(whitened, z, SIZES))(drawn_from(quadratic, 20_000)))
+        turn = learnt(w, SIZES)
+        assert turn is not None
+        scale = linear_map(turned(whitened, turn))
+    before, after = np.cov(w.T), scale.T @ quadratic[1] @ scale
+    assert np.abs(before - np.eye(8)).max() > 0.5
+    np.testing.assert_allclose(after, np.eye(8), atol=0.05)
+
+
+def test_a_turn_moves_points_and_gradients_consistently(quadratic, whitened) -> None:
+    rng, chains = np.random.default_rng(4), (2, 3)
+    root = rng.normal(size=(3, 2, 2)), rng.normal(size=(3, 2, 2)), rng.normal(size=(2, 2))
+    turn = Turn(*root)
+    w = rng.normal(size=(*chains, 8))
+    with jax.enable_x64(True):
+        after = turned(whitened, turn)
+        y = _position(turn, w, SIZES)
+        for at in np.ndindex(chains):
+            here = unwhiten(after, y[at], SIZES), unwhiten(whitened, w[at], SIZES)
+            np.testing.assert_allclose(*here, atol=1e-10)
+            one = jax.grad(lambda x: gaussian(quadratic)(unwhiten(whitened, x, SIZES)))(w[at])
+            other = jax.grad(lambda x: gaussian(quadratic)(unwhiten(after, x, SIZES)))(y[at])
+            np.testing.assert_allclose(_gradient(turn, np.asarray(one), SIZES), other, atol=1e-8)
+
+
+def test_too_few_draws_teach_nothing() -> None:
+    draws = np.random.default_rng(5).normal(size=(20, 8))
+    assert learnt(draws, SIZES) is not None
+    draws[3:, 0] = np.nan
+    assert learnt(draws, SIZES) is None
 
 
 # --------------------------------------------------------------------------------------------- sampler
