@@ -37,6 +37,7 @@ from bayes_scaling.report.plan import MOST_BYTES, PlanError, ReviewPlan, read_pl
 from bayes_scaling.runs import Runs, RunsError
 from bayes_scaling.sample import affordable, sample
 from bayes_scaling.storage import StorageError, load, save
+from bayes_scaling.whiten import Sizes
 from tests._simulate import power_table
 from tests.test_backtest import FEW, bent
 
@@ -460,7 +461,7 @@ def test_what_is_free_can_be_told(posterior, monkeypatch) -> None:
 def test_chains_go_on_only_as_long_as_there_is_memory(posterior, monkeypatch) -> None:
     """8 bytes, 5 copies, 2 chains of 10 latents and 2 parameters: 960 bytes for one more draw of each."""
     prepared, long = posterior.prepared, replace(TINY, most_draws=400)
-    program = Program(lambda: None, lambda: None, latents=10, working=1e4)
+    program = Program(lambda: None, lambda: None, Sizes(0, 0, 10), working=1e4)
     for free, most in ((1e4 + 960 * 250, 250), (1e4 + 960 * 401, 400), (1e4 + 960 * 101, 101)):
         monkeypatch.setenv(_memory.VARIABLE, str(free))
         assert affordable(program, prepared.shape, prepared.data, long, 1).most_draws == most
