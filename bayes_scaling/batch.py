@@ -39,7 +39,7 @@ from bayes_scaling.sample import (
     use_cache,
     use_vmap,
 )
-from bayes_scaling.turn import afresh, learnt, turned
+from bayes_scaling.turn import Turn, afresh, learnt, none, turned
 from bayes_scaling.whiten import flat_size
 
 #: Bytes that one vmapped call and the draws that it brings may take, on the device and on the host.
@@ -253,15 +253,16 @@ def _turned(job: _Job, group: _Group) -> _Group:
             for _ in range(chunks):
                 state, (_, _, w) = job.program.advance(data, white, state)
                 explored.append(np.asarray(w))
-            each = []
-            for k, own in enumerate(zip(*explored, strict=True)):
-                one, before, now, start = (
-                    jax.tree.map(lambda x, k=k: x[k], x) for x in (white, begin, state, first)
+            found = [learnt(later_half([own]), sizes) for own in zip(*explored, strict=True)]
+            turn = Turn(*map(np.stack, zip(*(one or none(sizes) for one in found), strict=True)))
+            white, state = turned(white, turn), afresh(first, state, turn, sizes)
+            well = np.array([one is not None for one in found])
+            if not well.all():  # these begin again where this round began
+                state = jax.tree.map(
+                    lambda new, old, well=well: jnp.where(well.reshape(-1, *[1] * (new.ndim - 1)), new, old),
+                    state,
+                    begin,
                 )
-                turn = learnt(later_half([own]), sizes)
-                # without a turn a data set begins again where this round began
-                each.append((turned(one, turn), afresh(start, now, turn, sizes)) if turn else (one, before))
-            white, state = jax.tree.map(lambda *x: jnp.stack(x), *each)
     return group._replace(stand=(data, white, state))
 
 

@@ -253,24 +253,8 @@ def _turned(job: _Job, parts: list[Part]) -> list[Part]:
     job.tally.explore(job.settings.warmup, job.settings.chains)
     first, sizes = [part.state for part in parts], job.program.sizes
     for chunks in rounds(job.settings.warmup):
-        explored: list[list[np.ndarray]] = [[] for _ in parts]
-
-        def work(c: int, chunks: int = chunks, explored: list = explored, parts: list = parts) -> Any:
-            with jax.enable_x64(job.settings.precision == "float64"):
-                state = parts[c].state
-                for _ in range(chunks):
-                    if job.tally.stop.is_set():
-                        break
-                    state, (_, _, w) = job.program.advance(job.data, parts[c].white, state)
-                    w = np.asarray(w)
-                    explored[c].append(w)
-                    job.tally.add(w.size // w.shape[-1], 0)
-                return state
-
-        states = _in_threads(job, work, len(parts))
-        if job.tally.stop.is_set():
-            return parts
-        turn = learnt(later_half(explored), sizes)
+        states, explored = _explored(job, parts, chunks)
+        turn = None if job.tally.stop.is_set() else learnt(later_half(explored), sizes)
         if turn is None:
             return parts
         with jax.enable_x64(job.settings.precision == "float64"):
@@ -280,6 +264,24 @@ def _turned(job: _Job, parts: list[Part]) -> list[Part]:
                 for part, begin, state in zip(parts, first, states, strict=True)
             ]
     return parts
+
+
+def _explored(job: _Job, parts: list[Part], chunks: int) -> tuple[list[Any], list[list[np.ndarray]]]:
+    """States of all parts after some chunks, and the whitened draws of each chunk on the way."""
+    explored: list[list[np.ndarray]] = [[] for _ in parts]
+
+    def work(c: int) -> Any:
+        with jax.enable_x64(job.settings.precision == "float64"):
+            state = parts[c].state
+            for _ in range(chunks):
+                if job.tally.stop.is_set():
+                    break
+                state, (_, _, w) = job.program.advance(job.data, parts[c].white, state)
+                explored[c].append(np.asarray(w))
+                job.tally.add(w.size // w.shape[-1], 0)
+            return state
+
+    return _in_threads(job, work, len(parts)), explored
 
 
 def rounds(warmup: int) -> tuple[int, ...]:

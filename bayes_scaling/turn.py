@@ -12,14 +12,17 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from bayes_scaling.whiten import Sizes, Whitening
+from bayes_scaling.whiten import Sizes, Whitening, split
 
 #: What n draws say of q numbers counts by ``n / (n + SHRINKAGE q)``; the rest is what was believed before.
 SHRINKAGE = 0.2
 
 
 class Turn(NamedTuple):
-    """From turned to whitened coordinates: ``w_g = T_g y_g`` and ``w_f = T_f y_f + B_f w_g``."""
+    """From turned to whitened coordinates: ``w_g = T_g y_g`` and ``w_f = T_f y_f + B_f w_g``.
+
+    With a leading dimension, the turns of several data sets.
+    """
 
     family: np.ndarray  # (F, p, p) T_f
     coupling: np.ndarray  # (F, p, g) B_f
@@ -52,10 +55,17 @@ def _root(covariance: np.ndarray, count: int) -> np.ndarray:
     return (vectors * np.sqrt(np.maximum(values, 1e-3))[..., None, :]) @ np.swapaxes(vectors, -1, -2)
 
 
+def none(sizes: Sizes) -> Turn:
+    """The turn that changes nothing."""
+    families, local, population = sizes
+    own = np.tile(np.eye(local), (families, 1, 1))
+    return Turn(own, np.zeros((families, local, population)), np.eye(population))
+
+
 def turned(white: Whitening, turn: Turn) -> Whitening:
     """The whitening that takes turned coordinates."""
     family, coupling, population = (np.asarray(x, np.float64) for x in white[1:])
-    bend = family @ turn.coupling @ np.linalg.inv(population)
+    bend = family @ turn.coupling @ np.linalg.inv(population)[..., None, :, :]
     parts = (family @ turn.family, coupling - bend, population @ turn.population)
     return Whitening(white.mode, *(jnp.asarray(part, white.mode.dtype) for part in parts))
 
@@ -73,23 +83,26 @@ def afresh(first: Any, state: Any, turn: Turn, sizes: Sizes) -> Any:
 
 
 def _position(turn: Turn, w: np.ndarray, sizes: Sizes) -> np.ndarray:
-    """Turned coordinates (..., d) of whitened ones."""
-    w_f, w_g = _split(w, sizes)
-    y_f = w_f - np.einsum("fij,...j->...fi", turn.coupling, w_g)
-    y_f = np.einsum("fij,...fj->...fi", np.linalg.inv(turn.family), y_f)
-    return _joined(y_f, w_g @ np.linalg.inv(turn.population).T)
+    """Turned coordinates of whitened ones, (..., d); with turns of several data sets (data set, ..., d)."""
+    family, coupling, population = _beside(turn, w)
+    w_f, w_g = split(w, sizes)
+    y_f = np.linalg.inv(family) @ (w_f[..., None] - coupling @ w_g[..., None, :, None])
+    return _joined(y_f[..., 0], (np.linalg.inv(population) @ w_g[..., None])[..., 0])
 
 
 def _gradient(turn: Turn, gradient: np.ndarray, sizes: Sizes) -> np.ndarray:
-    """A gradient (..., d) with respect to whitened coordinates, with respect to turned ones."""
-    of_f, of_g = _split(gradient, sizes)
-    of_g = of_g + np.einsum("fij,...fi->...j", turn.coupling, of_f)
-    return _joined(np.einsum("fij,...fi->...fj", turn.family, of_f), of_g @ turn.population)
+    """A gradient with respect to whitened coordinates, with respect to turned ones; shapes of `_position`."""
+    family, coupling, population = (np.swapaxes(x, -1, -2) for x in _beside(turn, gradient))
+    of_f, of_g = split(gradient, sizes)
+    of_g = of_g[..., None] + (coupling @ of_f[..., None]).sum(axis=-3)
+    return _joined((family @ of_f[..., None])[..., 0], (population @ of_g)[..., 0])
 
 
-def _split(values: np.ndarray, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
-    cut = sizes.families * sizes.local
-    return values[..., :cut].reshape(*values.shape[:-1], sizes.families, sizes.local), values[..., cut:]
+def _beside(turn: Turn, values: np.ndarray) -> Turn:
+    """The turn with dimensions of one where the values (..., d) have chains."""
+    sets = turn.population.ndim - 2
+    chains = (1,) * (values.ndim - 1 - sets)
+    return Turn(*(x.reshape(*x.shape[:sets], *chains, *x.shape[sets:]) for x in turn))
 
 
 def _joined(own: np.ndarray, shared: np.ndarray) -> np.ndarray:

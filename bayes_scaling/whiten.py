@@ -56,9 +56,9 @@ def flat_size(sizes: Sizes) -> int:
 
 
 def split(z: Any, sizes: Sizes) -> tuple[Any, Any]:
-    """Flat vector -> (F, p) family latents and (g,) population latents."""
+    """Flat vectors (..., d) -> (..., F, p) family latents and (..., g) population latents."""
     cut = sizes.families * sizes.local
-    return z[:cut].reshape(sizes.families, sizes.local), z[cut:]
+    return z[..., :cut].reshape(*z.shape[:-1], sizes.families, sizes.local), z[..., cut:]
 
 
 def unwhiten(white: Whitening, w: Any, sizes: Sizes) -> Any:

@@ -56,8 +56,8 @@ def test_the_table_is_tidy_and_scores_agree_with_it(tested) -> None:
     np.testing.assert_allclose(table["error"], np.log(table["median"] / table["observed"]), atol=1e-5)
     inside = (table["observed"] > table["q5"]) & (table["observed"] < table["q95"])
     from_edge = 0.45 - np.abs(table["pit"] - 0.5)
-    clear = np.abs(from_edge) > 0.003  # quantiles and ranks of 400 draws differ at the edge
-    assert clear.mean() > 0.5, "neighbours on a curve share their rank, and with it the edge"
+    clear = np.abs(from_edge) > 1 / 800  # of 400 draws only the rank on the edge is on either side
+    assert clear.mean() > 0.8
     assert (inside == (from_edge > 0))[clear].all()
     split = found.by_split().iloc[0]
     mine = table[table["factor"] == split["factor"]]

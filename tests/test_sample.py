@@ -19,7 +19,7 @@ from bayes_scaling.engine import STATISTICS
 from bayes_scaling.layout import Prepared, prepare
 from bayes_scaling.posterior import from_draws
 from bayes_scaling.sample import Draws, Part, alive, joined, sample, use_cache
-from bayes_scaling.turn import Turn, _gradient, _position, learnt, turned
+from bayes_scaling.turn import Turn, _gradient, _position, learnt, none, turned
 from bayes_scaling.whiten import (
     PAIRS,
     Sizes,
@@ -154,6 +154,24 @@ def test_a_turn_moves_points_and_gradients_consistently(quadratic, whitened) -> 
             one = jax.grad(lambda x: gaussian(quadratic)(unwhiten(whitened, x, SIZES)))(w[at])
             other = jax.grad(lambda x: gaussian(quadratic)(unwhiten(after, x, SIZES)))(y[at])
             np.testing.assert_allclose(_gradient(turn, np.asarray(one), SIZES), other, atol=1e-8)
+
+
+def test_turns_of_several_data_sets_are_those_of_each() -> None:
+    rng = np.random.default_rng(6)
+    each = [Turn(*(rng.normal(size=x.shape) for x in none(SIZES))) for _ in range(4)]
+    both = Turn(*map(np.stack, zip(*each, strict=True)))
+    w = rng.normal(size=(4, 3, 8))
+    for move in (_position, _gradient):
+        np.testing.assert_allclose(
+            move(both, w, SIZES), [move(*one, SIZES) for one in zip(each, w, strict=True)], atol=1e-10
+        )
+        np.testing.assert_allclose(move(none(SIZES), w, SIZES), w, atol=1e-15)
+    fits = [Whitening(rng.normal(size=8), *(rng.normal(size=x.shape) for x in one)) for one in each]
+    stacked = Whitening(*map(np.stack, zip(*fits, strict=True)))
+    with jax.enable_x64(True):
+        for k, part in enumerate(turned(stacked, both)):
+            alone = np.stack([turned(*one)[k] for one in zip(fits, each, strict=True)])
+            np.testing.assert_allclose(part, alone, atol=1e-10)
 
 
 def test_too_few_draws_teach_nothing() -> None:
