@@ -34,7 +34,7 @@ HELD = 25.0
 NEARLY_AS_GOOD = 6.0
 
 #: Mean acceptance of models with families or not, with a discrepancy or not.
-ACCEPT = {(False, False): 0.8, (True, False): 0.95, (False, True): 0.95, (True, True): 0.98}
+ACCEPT = {(False, False): 0.9, (True, False): 0.95, (False, True): 0.95, (True, True): 0.98}
 
 #: Held while a model is traced: NumPyro's handlers are on one stack for all threads.
 TRACING = threading.RLock()
@@ -56,7 +56,7 @@ class Settings:
         ``draws`` at a time, up to this many draws each, or as many as there is memory for.
     seed : int
     target_accept : float, optional
-        Mean acceptance that the step size is adapted to. Default: 0.8 for a bare law of one family, whose
+        Mean acceptance that the step size is adapted to. Default: 0.9 for a bare law of one family, whose
         posterior is nearly Gaussian in the sampler's coordinates, 0.95 with families or a discrepancy, 0.98
         with both.
     max_tree_depth : int

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.special import gammaln, ndtri
+from scipy.special import chdtri, gammaln, ndtri
 
 By = Literal["width", "variance", "entropy", "value"]
 
@@ -212,14 +212,22 @@ def observe(joint: Joint, before: Futures, j: int) -> Futures:
     step = len(before.outcomes)
     k = before.truth
     drawn = np.random.default_rng((before.seed, step if first is None else first))
-    misfit = drawn.standard_normal(len(k))
-    tail = np.sqrt(joint.df[k] / drawn.chisquare(joint.df[k]))
-    luck = np.random.default_rng((before.seed, step, 1)).standard_normal(len(k))
+    misfit = ndtri(_evenly(drawn, len(k)))
+    tail = np.sqrt(joint.df[k] / chdtri(joint.df[k], _evenly(drawn, len(k))))
+    luck = ndtri(_evenly(np.random.default_rng((before.seed, step, 1)), len(k)))
     y = joint.curve[k, j] + tail * (joint.shared[k, j] * misfit + joint.fresh[k, j] * luck)
     gain = _cluster(joint, j, [*earlier, y])
     if earlier:
         gain = gain - _cluster(joint, j, earlier)
     return before._replace(log_weight=before.log_weight + gain, outcomes=(*before.outcomes, (j, y)))
+
+
+def _evenly(rng: np.random.Generator, count: int) -> np.ndarray:
+    """One number from each of `count` equal parts of (0, 1), in random order.
+
+    A Latin hypercube over the terms of an outcome: few futures have as many rare ones as they should.
+    """
+    return (rng.permutation(count) + rng.uniform(size=count)) / count
 
 
 def told(joint: Joint, after: Futures, by: By, stake: Stake | None = None, *, pareto: bool = True) -> Told:

@@ -36,7 +36,7 @@ class Option:
     per_cost : float
         ``gain / cost``.
     width : float
-        Expected width of the target's 90 % band afterwards, on the link scale.
+        Expected width of the target's 90 % band afterwards, on the link scale; never wider than now.
     linear : float
         Gain by the linear-Gaussian shortcut.
     method : {"linear", "reweighted"}
@@ -225,7 +225,8 @@ def looked_at(ask: Question, state: State, only: int | None = None) -> Look:
         told = info.told(joint, futures, by, ask.stake)
         close[int(j)] = (told, futures)
         if info.believable(told):
-            level[j], widths[j] = told.after, told.width
+            # a band wider than before is the luck of few futures, as is a gain below 0
+            level[j], widths[j] = told.after, min(told.width, state.width)
     return Look(linear, level, widths, close)
 
 
