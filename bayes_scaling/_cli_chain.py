@@ -88,7 +88,7 @@ def forecast_tasks(
         answer = {
             **_render.judged(posterior.loss),
             "task_law": result.law,
-            "task_diagnostics": _diagnosed(posterior),
+            "task_diagnostics": task_diagnostics(posterior),
             "forecasts": result.to_dict(),
             "verdicts": [one.to_dict() for one in result.verdicts],
             "notes": notes,
@@ -100,7 +100,7 @@ def forecast_tasks(
         show(posterior, result, notes)
 
 
-def _diagnosed(posterior: ChainPosterior) -> dict[str, Any]:
+def task_diagnostics(posterior: ChainPosterior) -> dict[str, Any]:
     """Diagnostics of the task law by task."""
     each = {name: block.posterior.diagnostics for block in posterior.blocks for name in block.tasks}
     return {

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from bayes_scaling.rivals import Candidate
     from bayes_scaling.runs import Runs
 
-_LawName = Annotated[
+LawName = Annotated[
     str | None,
     typer.Option("--law", "-l", help="One law (default: an average of laws for such a table)."),
 ]
-_GroupValue = Annotated[
+GroupValue = Annotated[
     str | None, typer.Option("--group-value", metavar="NAME", help="Family of the runs, or 'new'.")
 ]
-_Allow = Annotated[bool, typer.Option("--allow-failed", help="Answer although the diagnostics failed.")]
+Allow = Annotated[bool, typer.Option("--allow-failed", help="Answer although the diagnostics failed.")]
 _Inference = Annotated[
     str, typer.Option("--inference-tokens", metavar="TOKENS", help="Tokens served; the budget pays for them.")
 ]
@@ -43,10 +43,8 @@ _Memory = Annotated[
 _Size = Annotated[
     list[str] | None, typer.Option("--size", metavar="PARAMS", help="A size that can be trained; repeatable.")
 ]
-_Flop = Annotated[
-    str, typer.Option("--flop", metavar="NUMBER", help="Training FLOP per parameter and token.")
-]
-_Price = Annotated[
+Flop = Annotated[str, typer.Option("--flop", metavar="NUMBER", help="Training FLOP per parameter and token.")]
+Price = Annotated[
     str | None, typer.Option("--price-per-flop", metavar="PRICE", help="Budgets are then prices, not FLOP.")
 ]
 
@@ -62,21 +60,21 @@ def allocate(
     budget: Annotated[
         list[str], typer.Option("--budget", metavar="FLOP", help="Training and serving; repeatable.")
     ],
-    law: _LawName = None,
+    law: LawName = None,
     laws: options.LawNames = None,
     inference_tokens: _Inference = "0",
     unique_tokens: _Unique = None,
     memory_limit: _Memory = None,
     size: _Size = None,
-    flop: _Flop = "6",
-    price_per_flop: _Price = None,
+    flop: Flop = "6",
+    price_per_flop: Price = None,
     hold: Annotated[
         str | None, typer.Option("--hold", metavar="NAME=VALUE,...", help="The law's other inputs.")
     ] = None,
     group: options.GroupBy = None,
-    group_value: _GroupValue = None,
+    group_value: GroupValue = None,
     as_json: options.Json = False,
-    allow_failed: _Allow = False,
+    allow_failed: Allow = False,
     prior: options.Prior = None,
     x: options.X = None,
     y: options.Y = None,
@@ -93,7 +91,7 @@ def allocate(
     from bayes_scaling.decide._draws import positive
     from bayes_scaling.decide.allocate import check_trade_off
 
-    cost = _cost(flop, inference_tokens, unique_tokens, memory_limit, size, price_per_flop)
+    cost = cost_of(flop, inference_tokens, unique_tokens, memory_limit, size, price_per_flop)
     budgets = [positive("--budget", text, cost.unit) for text in budget]
     fitting = Fitting(law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed)
     held: dict[str, float] = {}
@@ -143,7 +141,7 @@ def risk(
         str | None,
         typer.Option("--versus", metavar="NAME=VALUE,...", help="Another plan to compare it with."),
     ] = None,
-    law: _LawName = None,
+    law: LawName = None,
     laws: options.LawNames = None,
     better: Annotated[
         str | None, typer.Option(help="lower or higher, where the response's name does not say.")
@@ -158,12 +156,12 @@ def risk(
     ] = None,
     inference_tokens: _Inference = "0",
     memory_limit: _Memory = None,
-    flop: _Flop = "6",
-    price_per_flop: _Price = None,
+    flop: Flop = "6",
+    price_per_flop: Price = None,
     group: options.GroupBy = None,
-    group_value: _GroupValue = None,
+    group_value: GroupValue = None,
     as_json: options.Json = False,
-    allow_failed: _Allow = False,
+    allow_failed: Allow = False,
     prior: options.Prior = None,
     x: options.X = None,
     y: options.Y = None,
@@ -182,13 +180,13 @@ def risk(
     from bayes_scaling.decide.risk import read_targets
     from bayes_scaling.decide.tasks import responses, way_of
 
-    cost = _cost(flop, inference_tokens, None, memory_limit, None, price_per_flop)
+    cost = cost_of(flop, inference_tokens, None, memory_limit, None, price_per_flop)
     fitting = Fitting(law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed)
     goals: Any = arguments.mapping("--target", target)
     plans: list[dict[str, Any]] = []
     way: Any = better
 
-    amounts = _amounts(gain, loss, wait)
+    amounts = amounts_of(gain, loss, wait)
     others = [arguments.named_law(name) for name in other_law or ()]
 
     def ask_chain(spec: Chain, table: Tasks, asked: Sequence[Candidate]) -> None:
@@ -203,7 +201,7 @@ def risk(
     if whole is not None:
         answer = decide.risk(
             whole, plans[0], goals, family=group_value, level=level, probability=probability, cost=cost,
-            stakes=_stakes(goals, {name: way_of(name) for name in goals}, amounts), seed=seed,
+            stakes=stakes_of(goals, {name: way_of(name) for name in goals}, amounts), seed=seed,
             allow_failed=allow_failed,
         )  # fmt: skip
         if as_json:
@@ -227,7 +225,7 @@ def risk(
     asked: Any = {"family": group_value, "better": way, "seed": seed}
     answer = decide.risk(
         posterior, plans[0], goals, level=level, probability=probability, cost=cost,
-        stakes=_stakes(goals, {name: better_of(name, way) for name in goals}, amounts),
+        stakes=stakes_of(goals, {name: better_of(name, way) for name in goals}, amounts),
         allow_failed=allow_failed, **asked,
     )  # fmt: skip
     duel = decide.beats(posterior, *plans, allow_failed=allow_failed, **asked) if versus else None
@@ -252,7 +250,7 @@ def risk(
         _show_risk(posterior, answer, duel, changed)
 
 
-def _amounts(gain: str | None, loss: str | None, wait: str | None) -> tuple[float, float, float] | None:
+def amounts_of(gain: str | None, loss: str | None, wait: str | None) -> tuple[float, float, float] | None:
     """What success brings, what failure and waiting cost; None if nothing was said."""
     from bayes_scaling.decide._draws import positive
 
@@ -267,7 +265,7 @@ def _amounts(gain: str | None, loss: str | None, wait: str | None) -> tuple[floa
     return positive("--gain", gain), positive("--loss", loss), costs
 
 
-def _stakes(
+def stakes_of(
     goals: Mapping[str, float | str],
     ways: Mapping[str, Better],
     amounts: tuple[float, float, float] | None,
@@ -282,7 +280,7 @@ def _stakes(
     return met_or_missed(each, ways, met=-won, missed=lost, wait=costs)
 
 
-def _cost(
+def cost_of(
     flop: str,
     inference: str,
     unique: str | None,
@@ -305,7 +303,7 @@ def _cost(
     )
 
 
-def _head(posterior: Posterior | Average, notes: Sequence[str]) -> Any:
+def print_head(posterior: Posterior | Average, notes: Sequence[str]) -> Any:
     """Diagnostics and notes; the console that they were printed on."""
     from bayes_scaling import _render
     from bayes_scaling.average import Average
@@ -322,7 +320,7 @@ def _show_allocations(posterior: Posterior | Average, found: Sequence[Allocation
     from bayes_scaling._render import new_table
     from bayes_scaling.plot import brief, fixed
 
-    console = _head(posterior, [note for one in found for note in one.notes])
+    console = print_head(posterior, [note for one in found for note in one.notes])
     first = found[0]
     table = new_table(f"budget ({first.cost.unit})", "", "params", "tokens", "ratio", first.response)
     for one in found:
@@ -343,7 +341,7 @@ def _show_risk(posterior: Posterior | Average, answer: Risk, duel: Duel | None, 
     from bayes_scaling._render import new_table
     from bayes_scaling.plot import brief, fixed
 
-    console = _head(posterior, answer.notes)
+    console = print_head(posterior, answer.notes)
     table = new_table("question", "answer")
     if len(answer.tasks) > 1:
         low, high = answer.joint_bounds

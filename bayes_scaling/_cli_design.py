@@ -70,14 +70,14 @@ def next_run(
     no_repeats: Annotated[
         bool, typer.Option("--no-repeats", help="Choose no candidate twice for one batch.")
     ] = False,
-    law: deciding._LawName = None,
+    law: deciding.LawName = None,
     laws: options.LawNames = None,
-    flop: deciding._Flop = "6",
-    price_per_flop: deciding._Price = None,
+    flop: deciding.Flop = "6",
+    price_per_flop: deciding.Price = None,
     group: options.GroupBy = None,
-    group_value: deciding._GroupValue = None,
+    group_value: deciding.GroupValue = None,
     as_json: options.Json = False,
-    allow_failed: deciding._Allow = False,
+    allow_failed: deciding.Allow = False,
     prior: options.Prior = None,
     x: options.X = None,
     y: options.Y = None,
@@ -94,7 +94,7 @@ def next_run(
     from bayes_scaling.decide._draws import better_of
     from bayes_scaling.decide.risk import read_targets
 
-    cost = deciding._cost(flop, "0", None, None, None, price_per_flop)
+    cost = deciding.cost_of(flop, "0", None, None, None, price_per_flop)
     fitting = Fitting(law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed)
     listed: list[dict[str, Any]] = []
     plans: list[dict[str, Any]] = []
@@ -114,10 +114,10 @@ def next_run(
             goals.update(read_targets({name: first.law.predicts}, arguments.mapping("--target", [target])))
 
     _gain_and_loss(target, gain, loss)
-    amounts = deciding._amounts(gain, loss, None)
+    amounts = deciding.amounts_of(gain, loss, None)
     posterior = fitted(data, fitting, ask)
     how: Any = {"batch": batch, "by": by, "width": width, "repeats": not no_repeats, "least": least}
-    stakes = deciding._stakes(goals, {name: better_of(name, None) for name in goals}, amounts)
+    stakes = deciding.stakes_of(goals, {name: better_of(name, None) for name in goals}, amounts)
     found = decide.next_run(
         posterior, plans, listed, cost=cost, stakes=stakes, family=group_value, seed=seed,
         allow_failed=allow_failed, **how,
@@ -175,7 +175,7 @@ def _show(posterior: Posterior | Average, found: NextRun) -> None:
     from bayes_scaling._render import new_table
     from bayes_scaling.plot import brief
 
-    console = deciding._head(posterior, found.notes)
+    console = deciding.print_head(posterior, found.notes)
     per = "per cent" if found.by != "value" else "gain"
     columns = ("cost", per, "of best per cost", "band")
     best = max(found.best.per_cost, 1e-300)

@@ -40,7 +40,7 @@ def review_run(
         Path | None,
         typer.Option("--record", help="File for the pre-registration, such as record.json; never replaced."),
     ] = None,
-    law: deciding._LawName = None,
+    law: deciding.LawName = None,
     laws: options.LawNames = None,
     no_backtest: Annotated[
         bool, typer.Option("--no-backtest", help="Do not hide the largest runs and forecast them.")
@@ -50,7 +50,7 @@ def review_run(
     ] = "8,30,100,300",
     group: options.GroupBy = None,
     as_json: options.Json = False,
-    allow_failed: deciding._Allow = False,
+    allow_failed: deciding.Allow = False,
     prior: options.Prior = None,
     x: options.X = None,
     y: options.Y = None,

@@ -60,8 +60,8 @@ def alone(others: Mapping[str, Any]) -> None:
 def judged(whole: ChainPosterior) -> dict[str, Any]:
     """Laws and diagnostics of both sides as JSON."""
     from bayes_scaling import _render
-    from bayes_scaling._cli_chain import _diagnosed
+    from bayes_scaling._cli_chain import task_diagnostics
 
     assert whole.loss is not None  # the default chain goes through the loss
-    sides = {"task_law": whole.chain.task_law.name, "task_diagnostics": _diagnosed(whole)}
+    sides = {"task_law": whole.chain.task_law.name, "task_diagnostics": task_diagnostics(whole)}
     return {**_render.judged(whole.loss), **sides}

@@ -197,7 +197,7 @@ def spread_out(
     """
     link, kind = posterior.prepared.shape.link, posterior.prepared.shape.noise
     mean = unlink_numpy(link, curves.eta)
-    explained = _squared_correlation(curves.bare, curves.eta)
+    explained = squared_correlation(curves.bare, curves.eta)
     total = mean.var(axis=0)
     none = np.zeros(mean.shape[1])
     variance = {
@@ -267,8 +267,11 @@ def _typical_mean(values: np.ndarray) -> np.ndarray:
     return np.minimum(values, np.quantile(values, 0.995, axis=0)).mean(axis=0)
 
 
-def _squared_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squared correlation of columns; 1 where they are the same or do not vary."""
+def squared_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squared correlation (m,) of the columns of curves (S, m); 1 where they are the same or do not vary.
+
+    Of bare and whole curves it is the part of the variance that the law's parameters explain.
+    """
     if a is b or np.array_equal(a, b):
         return np.ones(a.shape[1])
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)

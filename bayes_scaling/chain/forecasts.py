@@ -19,14 +19,13 @@ from bayes_scaling.chain.propagate import (
     run_luck,
     scores,
     seed_share,
-    squared_correlation,
     task_draws,
 )
 from bayes_scaling.chain.tasks import ChainError
 from bayes_scaling.chain.verdicts import Verdict, verdicts
 from bayes_scaling.forecast import DiagnosticsRefused, Forecast
 from bayes_scaling.law import nearest
-from bayes_scaling.predict import Target
+from bayes_scaling.predict import Target, squared_correlation
 
 #: Parts of the variance; they add up to the total.
 PARTS = ("loss_parameters", "task_parameters", "structure", "seed", "items")

@@ -84,12 +84,13 @@ def backtest_tasks(
         seed=seed,
         allow_failed=True,
     )
-    return _scored(result, hidden, plans, keys, posterior.chain.same_items)
+    return scored_rows(result, hidden, plans, keys, posterior.chain.same_items)
 
 
-def _scored(
+def scored_rows(
     result: TaskForecast, hidden: pd.DataFrame, plans: pd.DataFrame, keys: list[str], same_items: float
 ) -> pd.DataFrame:
+    """Hidden rows beside what was forecast of them; ``plans`` are the rows of `hidden[keys]`, once each."""
     place = {row: j for j, row in enumerate(plans.itertuples(index=False, name=None))}
     at = [place[row] for row in hidden[keys].itertuples(index=False, name=None)]
     draws = result.draws[:, at, [result.tasks.index(name) for name in hidden["task"]]]

@@ -15,7 +15,7 @@ from bayes_scaling.layout import Shape, bucket
 from bayes_scaling.model import displaced, predict_rows
 from bayes_scaling.observe import bounded, slope_numpy, unlink_numpy
 from bayes_scaling.posterior import Posterior
-from bayes_scaling.predict import Curves, _squared_correlation, family_draws, noise_at
+from bayes_scaling.predict import Curves, family_draws, noise_at
 from bayes_scaling.structure import Landmarks, features, kernel
 
 #: Plans for which the part of a discrepancy that its basis leaves out is drawn jointly.
@@ -196,8 +196,3 @@ def seed_share(task: TaskDraws, eta: np.ndarray) -> np.ndarray:
     seed = (slope * noise.seed**2).mean(axis=0)
     both = seed + (slope * noise.misfit**2).mean(axis=0)
     return seed / np.maximum(both, 1e-300)
-
-
-def squared_correlation(bare: np.ndarray, eta: np.ndarray) -> np.ndarray:
-    """Part (m,) of the variance of curves (S, m) that the parameters of the bare law explain."""
-    return _squared_correlation(bare, eta)

@@ -83,7 +83,7 @@ def read_tasks(runs: Runs, tasks: Sequence[str] | None = None) -> Tasks:
         If a task is not there, or an accuracy is not a fraction.
     """
     long = {"task", "accuracy"} <= set(runs.table.columns)
-    known = tuple(dict.fromkeys(runs.table["task"].astype(str))) if long else _columns(runs)
+    known = tuple(dict.fromkeys(runs.table["task"].astype(str))) if long else task_columns(runs)
     if not known:
         raise ChainError(
             f"{runs.source} has no task accuracies: expected columns named like common benchmarks or "
@@ -111,7 +111,7 @@ def read_tasks(runs: Runs, tasks: Sequence[str] | None = None) -> Tasks:
     return Tasks(table, names, subset(runs, _models(runs.table)) if long else runs)
 
 
-def _columns(runs: Runs) -> tuple[str, ...]:
+def task_columns(runs: Runs) -> tuple[str, ...]:
     """Tasks of a wide table by the names of its columns."""
     table = runs.table
     taken = {*check.inputs_of(table), "row", "loss"}

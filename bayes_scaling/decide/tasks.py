@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayes_scaling.chain import ChainPosterior, TaskForecast, forecast_tasks
-from bayes_scaling.chain.tasks import _columns
+from bayes_scaling.chain.tasks import task_columns
 from bayes_scaling.decide._draws import Better, DecisionError, laws_of, members
 from bayes_scaling.law import Law, Response, nearest
 from bayes_scaling.posterior import Posterior
@@ -24,7 +24,7 @@ def known_tasks(runs: Runs) -> tuple[str, ...]:
     """Tasks of which a table, long or wide, has accuracies."""
     if {"task", "accuracy"} <= set(runs.table.columns):
         return tuple(dict.fromkeys(runs.table["task"].astype(str)))
-    return _columns(runs)
+    return task_columns(runs)
 
 
 def tasks_among(runs: Runs, targets: Iterable[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayes_scaling.backtest import Backtest, BacktestError
 from bayes_scaling.chain import ChainError, ChainPosterior, TaskForecast, Tasks, fit_chain, forecast_tasks
-from bayes_scaling.chain.holdout import _scored
+from bayes_scaling.chain.holdout import scored_rows
 from bayes_scaling.decide import tasks
 from bayes_scaling.decide._draws import mixed
 from bayes_scaling.plot.curves import response_label
@@ -189,7 +189,7 @@ def _cut(
     family = [one if one in made.families else NEW for one in plans["family"]]
     inputs = plans[["params", "tokens"]].to_dict("records")
     cast = forecast_tasks(made, inputs, family=family, seed=seed, allow_failed=True)  # type: ignore[arg-type]
-    return cut, int(small.sum()), _scored(cast, hidden, plans, [*MODEL], model.chain.same_items)
+    return cut, int(small.sum()), scored_rows(cast, hidden, plans, [*MODEL], model.chain.same_items)
 
 
 def _hidden(row: Any, factor: float, cut: float, several: bool) -> dict[str, Any]:
