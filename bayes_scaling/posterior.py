@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -20,21 +17,17 @@ from bayes_scaling.borrowed.model import placed
 from bayes_scaling.borrowed.record import Prior
 from bayes_scaling.diagnostics import Diagnostics, diagnose, identifiability
 from bayes_scaling.engine import Settings, resolved
-from bayes_scaling.evaluate import evaluate, prior_latents
-from bayes_scaling.law import Derived, Law, with_priors
+from bayes_scaling.evaluate import evaluate
+from bayes_scaling.law import Law, with_priors
 from bayes_scaling.laws import law as law_by_name
 from bayes_scaling.layout import Prepared, prepare
-from bayes_scaling.model import LEAST_DF
-from bayes_scaling.observe import unlink_numpy
 from bayes_scaling.priors import as_prior
 from bayes_scaling.runs import Runs, read_runs
-from bayes_scaling.sample import Draws, Progress, sample
+from bayes_scaling.sample import Draws, Progress, ready, sample
 from bayes_scaling.structure import DEFAULT, Structure
 from bayes_scaling.supports import to_free
+from bayes_scaling.tree import MOST_NUMBERS, PRIOR_DRAWS, named, numbered, prior_groups, to_tree
 
-#: Arrays with a row dimension are kept whole up to this many numbers, and thinned over draws beyond.
-MOST_NUMBERS = 20_000_000
-PRIOR_DRAWS = 500
 #: Arrays of that size that there are at once: predictions, log likelihoods, replicated responses, and copies.
 ROW_ARRAYS = 7
 #: Mean acceptance of the second try, after divergent transitions.
@@ -161,7 +154,13 @@ def fit(
         prepared, conflict = borrow(prepared, borrowed, trust=trust, seed=(settings or Settings()).seed)
     settings = settings or Settings()
     _room_for_rows(len(prepared.measured.response), settings)
-    found = settled(prepared, settings, from_draws, progress=progress)
+    ready(prepared.shape, prepared.data, resolved(settings, prepared.shape))
+    with ThreadPoolExecutor(1) as beside:
+        # drawing the prior, and compiling what names draws, takes as long as many a fit: while the chains run
+        before = beside.submit(prior_groups, prepared, settings.seed)
+        found = settled(
+            prepared, settings, lambda *drawn: from_draws(*drawn, before.result()), progress=progress
+        )
     return replace(found, conflict=conflict)
 
 
@@ -194,10 +193,16 @@ def settled(
     return found
 
 
-def from_draws(prepared: Prepared, draws: Draws, settings: Settings | None = None) -> Posterior:
-    """Judge draws and give them names."""
+def from_draws(
+    prepared: Prepared,
+    draws: Draws,
+    settings: Settings | None = None,
+    prior: Mapping[str, xr.Dataset] | None = None,
+) -> Posterior:
+    """Judge draws and give them names; the prior's groups (`prior_groups`) may be there already."""
     settings = settings or Settings()
-    return _judged(prepared, draws, settings, to_tree(prepared, draws, settings))
+    prior = prior_groups(prepared, settings.seed) if prior is None else prior
+    return _judged(prepared, draws, settings, to_tree(prepared, draws, settings, prior))
 
 
 def lean(prepared: Prepared, draws: Draws, settings: Settings) -> Posterior:
@@ -205,7 +210,7 @@ def lean(prepared: Prepared, draws: Draws, settings: Settings) -> Posterior:
     chains, _, d = draws.latents.shape
     values = evaluate(prepared.shape, prepared.data, draws.latents.reshape(-1, d), rows=False)
     by_chain = {k: v.reshape(chains, -1, *v.shape[1:]) for k, v in values.items()}
-    tree = xr.DataTree.from_dict({"posterior": _numbered(named(prepared, by_chain))})
+    tree = xr.DataTree.from_dict({"posterior": numbered(named(prepared, by_chain))})
     return _judged(prepared, draws, settings, tree)
 
 
@@ -219,93 +224,6 @@ def _judged(prepared: Prepared, draws: Draws, settings: Settings, tree: xr.DataT
     )
     report = identifiability(prepared)
     return Posterior(prepared.law, prepared.runs, prepared, tree, diagnostics, report, settings)
-
-
-def to_tree(prepared: Prepared, draws: Draws, settings: Settings) -> xr.DataTree:
-    """A DataTree with ArviZ's group names, in the units of the table."""
-    shape, data, measured = prepared.shape, prepared.data, prepared.measured
-    chains, count, d = draws.latents.shape
-    n = len(measured.response)
-    thin = max(1, int(np.ceil(chains * count * n / MOST_NUMBERS)))
-    every = evaluate(shape, data, draws.latents.reshape(-1, d), seed=settings.seed, rows=thin == 1)
-    some = every if thin == 1 else evaluate(shape, data, draws.latents[:, ::thin].reshape(-1, d))
-    before = prior_latents(shape, data, PRIOR_DRAWS, settings.seed + 1)
-    few = max(1, int(np.ceil(PRIOR_DRAWS * n / MOST_NUMBERS)))
-    prior = evaluate(shape, data, before, rows=few == 1)
-    unseen = prior if few == 1 else evaluate(shape, data, before[::few])
-
-    def by_chain(values: np.ndarray, of: int = chains) -> np.ndarray:
-        return values.reshape(of, -1, *values.shape[1:])
-
-    groups = {
-        "posterior": named(prepared, {k: by_chain(v) for k, v in every.items()}),
-        "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in draws.statistics.items()}),
-        "posterior_predictive": _rows(prepared, by_chain(some["replicated"])),
-        "prior": named(prepared, {k: by_chain(v, 1) for k, v in prior.items()}),
-        "prior_predictive": _rows(prepared, by_chain(unseen["replicated"], 1)),
-        "observed_data": xr.Dataset({shape.response: ("row", measured.response)}, {"row": measured.row}),
-        "constant_data": _constants(prepared),
-    }
-    if thin == 1:
-        groups["log_likelihood"] = _log_likelihood(prepared, by_chain(every["log_likelihood"]))
-    tree = xr.DataTree.from_dict({name: _numbered(group) for name, group in groups.items()})
-    tree.attrs.update({"law": prepared.law.name, "sampling_seconds": draws.seconds})
-    return tree
-
-
-def named(prepared: Prepared, values: Mapping[str, np.ndarray]) -> xr.Dataset:
-    """Quantities of draws (chain, draw, ...) under the law's own names.
-
-    A parameter has dimension ``family``; a pooled one also has its population location ``*_population`` (in
-    its own units) and its spread between families ``*_spread`` (unconstrained units).
-    """
-    shape, law, families = prepared.shape, prepared.law, prepared.measured.families
-    at = ("chain", "draw")
-    own = values["theta"][:, :, : len(families)]
-    out: dict[str, Any] = {name: ((*at, "family"), own[..., k]) for k, name in enumerate(shape.names)}
-    for j, k in enumerate(shape.pooled):
-        if shape.pools[k] != "separate":
-            with jax.enable_x64(True):
-                population = np.asarray(law.parameters[k].constrain(values["location"][..., k]))
-            out[f"{shape.names[k]}_population"] = (at, population)
-            out[f"{shape.names[k]}_spread"] = (at, values["spread"][..., j])
-    if shape.noise == "student":
-        noise, stretch = values["noise"], float(prepared.data.stretch)
-        share = 1 / (1 + np.exp(-noise[..., 2]))
-        total = np.exp(noise[..., 0]) * stretch
-        out["seed_sd"] = (at, total * np.sqrt(share))
-        out["seed_slope"] = (at, noise[..., 1] / stretch)
-        out["misfit_sd"] = (at, total * np.sqrt(1 - share))
-        out["degrees_of_freedom"] = (at, LEAST_DF + np.exp(noise[..., 3]))
-        if noise.shape[-1] > 4:
-            out["checkpoint_sd"] = (at, np.exp(noise[..., 4]) * stretch)
-            out["checkpoint_correlation"] = (at, 1 / (1 + np.exp(-noise[..., 5])))
-    else:
-        out["overdispersion"] = (at, np.exp(values["noise"][..., 0]))
-    if "structure_scale" in values:
-        out["structure_scale"] = (at, values["structure_scale"])
-    if "structure_weights" in values:
-        weights = values["structure_weights"][:, :, : len(families)]
-        out["structure_weights"] = ((*at, "family", "basis"), weights)
-    if "correlation_factor" in values:
-        out["correlation_factor"] = ((*at, "pooled", "pooled_other"), values["correlation_factor"])
-    with jax.enable_x64(True):  # constants as published reach beyond the range of float32
-        found = _derivation(law.derived)({name: own[..., k] for k, name in enumerate(shape.names)})
-    out |= {name: ((*at, "family"), np.asarray(value)) for name, value in found.items()}
-    return xr.Dataset(out, {"family": list(families)})
-
-
-@lru_cache(maxsize=64)
-def _derivation(derived: tuple[Derived, ...]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """All derived quantities of a law in one program: op by op, each would be compiled by itself."""
-
-    def every(values: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            d.name: d.function(**{a: values[a] for a in inspect.signature(d.function).parameters})
-            for d in derived
-        }
-
-    return jax.jit(every)
 
 
 def summarise(posterior: Posterior, prob: float = 0.9) -> pd.DataFrame:
@@ -346,39 +264,3 @@ def summarise(posterior: Posterior, prob: float = 0.9) -> pd.DataFrame:
 def _is_scale(name: str) -> bool:
     scales = ("overdispersion", "structure_scale", "degrees_of_freedom")
     return name.endswith(("_sd", "_spread")) or name in scales
-
-
-def _numbered(group: xr.Dataset) -> xr.Dataset:
-    sizes = {dim: np.arange(group.sizes[dim]) for dim in ("chain", "draw") if dim in group.sizes}
-    return group.assign_coords(sizes)
-
-
-def _rows(prepared: Prepared, replicated: np.ndarray) -> xr.Dataset:
-    """Replicated responses of the table's rows, in the response's unit."""
-    shape, measured = prepared.shape, prepared.measured
-    values = replicated[..., : len(measured.response)]
-    if shape.noise == "student":
-        values = np.asarray(unlink_numpy(shape.link, values))
-    return xr.Dataset({shape.response: (("chain", "draw", "row"), values)}, {"row": measured.row})
-
-
-def _log_likelihood(prepared: Prepared, values: np.ndarray) -> xr.Dataset:
-    """Pointwise log likelihood of rows, or of whole clusters (runs, configurations) where rows share luck."""
-    shape, measured = prepared.shape, prepared.measured
-    if shape.clustering == "rows" or shape.noise != "student":
-        coords, dim = measured.row, "row"
-    else:
-        coords, dim = np.arange(int(prepared.data.cluster[: len(measured.response)].max()) + 1), "cluster"
-    return xr.Dataset({shape.response: (("chain", "draw", dim), values[..., : len(coords)])}, {dim: coords})
-
-
-def _constants(prepared: Prepared) -> xr.Dataset:
-    measured, law = prepared.measured, prepared.law
-    out = {i.name: ("row", measured.inputs[i.name]) for i in law.inputs if i.kind == "positive"}
-    out["family_of_row"] = ("row", np.array(measured.families, dtype=object)[measured.family])
-    out["run_of_row"] = ("row", measured.run)
-    if measured.trials.any():
-        out[law.predicts.trials] = ("row", measured.trials)
-    if measured.error.any():
-        out["standard_error"] = ("row", measured.error)
-    return xr.Dataset(out, {"row": measured.row})

@@ -96,8 +96,7 @@ def drawn(
     vmapped = use_vmap(settings)
     together = vmapped or bool(devices)
     with jax.enable_x64(settings.precision == "float64"):
-        data = jax.tree.map(jnp.asarray, cast(data, settings.precision))
-        program = compiled(shape, fixed(settings), signature(data), vmapped, devices)
+        data, program = _program(shape, data, settings, devices)
         settings = affordable(program, shape, data, settings, 1 if together else max(threads, 1))
         job = _Job(program, data, settings, tally, together, threads)
         white, states = program.start(data, jax.random.key(settings.seed))
@@ -117,6 +116,19 @@ def drawn(
         except KeyboardInterrupt:
             return replace(result, interrupted=True)
         tally.extend()
+
+
+def ready(shape: Shape, data: Data, settings: Settings) -> None:
+    """Compile what `sample` needs, which then begins at once."""
+    use_cache()
+    with jax.enable_x64(settings.precision == "float64"):
+        _program(shape, data, settings, _devices(settings.chains))
+
+
+def _program(shape: Shape, data: Data, settings: Settings, devices: tuple[Any, ...]) -> tuple[Data, Program]:
+    """Data on the device in the asked precision, and the compiled program for them."""
+    data = jax.tree.map(jnp.asarray, cast(data, settings.precision))
+    return data, compiled(shape, fixed(settings), signature(data), use_vmap(settings), devices)
 
 
 def over(result: Draws, draws: int, settings: Settings) -> bool:

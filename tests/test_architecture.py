@@ -22,7 +22,7 @@ ROOT = Path(bayes_scaling.__file__).parent
 ORDER = (
     "supports", "law", "observe", "laws", "units", "_checks", "_files", "_memory", "_tables", "runs",
     "measurements", "structure", "layout", "diagnostics", "model", "whiten", "turn", "latents", "engine",
-    "sample", "evaluate", "batch", "borrowed", "priors", "posterior",
+    "sample", "evaluate", "batch", "borrowed", "priors", "tree", "posterior",
     "average", "predict", "scores", "forecast", "_fingerprint", "_netcdf", "storage",
     "covariates", "transfer",
     "rivals", "cells", "backtest", "compare", "chain", "decide", "plot", "report", "datasets", "_options",

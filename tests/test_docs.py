@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling import diagnostics, posterior
+from bayes_scaling import diagnostics, tree
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -93,7 +93,7 @@ def test_names_of_the_model_exist():
 
 
 def test_variables_of_the_posterior_are_those_of_the_model():
-    source = inspect.getsource(posterior.named)
+    source = inspect.getsource(tree.named)
     written = set(re.findall(r'out\["(\w+)"\]', source)) | set(
         re.findall(r'out\[f"\{[^}]+\}(_\w+)"\]', source)
     )
