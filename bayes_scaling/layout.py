@@ -16,7 +16,7 @@ from bayes_scaling.law import POOL_SCALE, Z90, Law, LawError, Link, Noise, Param
 from bayes_scaling.measurements import Measurements, measurements
 from bayes_scaling.observe import link_numpy, slope_numpy
 from bayes_scaling.runs import Runs, RunsError
-from bayes_scaling.structure import Landmarks, Structure, features, landmarks, robust_weights
+from bayes_scaling.structure import Landmarks, Structure, landmarks, weights_basis
 from bayes_scaling.supports import Support
 
 Clustering = Literal["rows", "replicates", "checkpoints"]
@@ -34,8 +34,6 @@ EVENT_OVERDISPERSION = (-0.58, 1.28)
 HALF_CENTRED = 3.0
 #: Part of the smallest positive response that no discrepancy moves.
 UNMOVED = 0.5
-#: A discrepancy moves at least this share of a prediction, so that logs of it are finite.
-LEAST_MOVED = 1e-3
 CHECKPOINTS = ((-6.9, 1.0), (1.5, 0.8))
 
 
@@ -174,19 +172,9 @@ def prepare(
         out[:n] = values
         return out
 
-    phi = stretch * features(marks, marks.coordinates)[0] if marks else np.zeros((n, 0))
-    target = _target(law, measured, observed)
     base = _base(law, measured)
-    share, weight = -np.expm1(np.minimum(base - target, -LEAST_MOVED)), np.ones(n)
-    if marks:
-        weight = (
-            robust_weights(marks.coordinates, phi, target, measured.family) / np.bincount(cluster)[cluster]
-        )
-    basis = _family_bases(phi * (share * np.sqrt(weight))[:, None], measured.family, families)
-    phi = np.einsum("nr,nrs->ns", phi, basis[measured.family])
-    projected = phi * (share**2 * weight)[:, None]
-    gram = np.zeros((families, phi.shape[1]))
-    np.add.at(gram, measured.family, projected * phi)
+    target = _target(law, measured, observed)
+    weights = weights_basis(marks, target, base, stretch, measured.family, cluster, families)
     noise = law.predicts
     data = Data(
         inputs=tuple(
@@ -203,7 +191,7 @@ def prepare(
         cluster=padded(cluster.astype(np.int32), clusters - 1),
         gap=padded(_gaps(cluster, measured.position), np.inf),
         valid=padded(np.ones(n)),
-        features=padded(phi),
+        features=padded(weights.features),
         shift=np.float64(shift),
         stretch=np.float64(stretch),
         reference=np.float64(reference),
@@ -211,10 +199,10 @@ def prepare(
         scale=np.array([p.scale for p in law.parameters]),
         spread=np.array([_spread(p) for p in law.parameters]),
         centring=_centring(measured, families),
-        rotation=basis,
-        projected=padded(projected),
-        gram=gram,
-        target=padded(target + np.log(share), shift),
+        rotation=weights.rotation,
+        projected=padded(weights.projected),
+        gram=weights.gram,
+        target=padded(weights.target, shift),
         base=np.float64(base),
         noise=_noise_priors(noise, clustering),
         structure=np.array(structure.scale if structure else (0.0, 1.0), dtype=float),
@@ -236,6 +224,34 @@ def prepare(
         response=noise.name,
     )
     return Prepared(law, runs, measured, shape, data, structure, marks, centres, dict(inputs or {}), response)
+
+
+def responding(prepared: Prepared, response: np.ndarray) -> Data:
+    """Data of the same table with other responses: what a simulation has made of it.
+
+    Centres and priors stay where the table put them, so that the model is the same; only the coordinates in
+    which the weights of a discrepancy are sampled follow the responses.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    response : array, shape of ``prepared.data.response``
+        On the link scale, or counts.
+    """
+    measured, data = prepared.measured, prepared.data
+    n, rows = len(measured.response), len(data.response)
+    target = _target(prepared.law, measured, np.asarray(response)[:n])
+    base, stretch, cluster = float(data.base), float(data.stretch), np.asarray(data.cluster)[:n]
+    found = weights_basis(prepared.marks, target, base, stretch, measured.family, cluster, len(data.gram))
+    features, projected = (np.pad(x, ((0, rows - n), (0, 0))) for x in (found.features, found.projected))
+    return data._replace(
+        response=np.where(data.valid > 0, response, data.response),
+        features=features,
+        rotation=found.rotation,
+        projected=projected,
+        gram=found.gram,
+        target=np.pad(found.target, (0, rows - n), constant_values=float(data.shift)),
+    )
 
 
 def coordinates(law: Law, inputs: Mapping[str, Any]) -> np.ndarray:
@@ -342,15 +358,6 @@ def _base(law: Law, measured: Measurements) -> float:
     positive = law.predicts.link == "log" and law.predicts.noise == "student"
     least = np.finfo(float).tiny  # half of a smaller number may be zero
     return float(np.log(max(UNMOVED * measured.response.min(), least))) if positive else -np.inf
-
-
-def _family_bases(phi: np.ndarray, family: np.ndarray, families: int) -> np.ndarray:
-    """Rotations (F, R, R) of the basis that make the features orthogonal over each family's runs."""
-    out = np.tile(np.eye(phi.shape[1]), (families, 1, 1))
-    for f in np.unique(family) if phi.shape[1] else ():
-        rows = phi[family == f]
-        out[f] = np.linalg.eigh(rows.T @ rows)[1]
-    return out
 
 
 def _noise_priors(response: Response, clustering: Clustering) -> np.ndarray:

@@ -21,7 +21,8 @@ import numpyro.distributions as dist
 
 from bayes_scaling import observe
 from bayes_scaling.law import unlink
-from bayes_scaling.layout import LEAST_MOVED, Data, Shape
+from bayes_scaling.layout import Data, Shape
+from bayes_scaling.structure import LEAST_MOVED
 from bayes_scaling.supports import TO_SUPPORT
 
 #: The Student-t tail: degrees of freedom are this plus a log-normal, so that the variance is finite.

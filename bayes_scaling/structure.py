@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from bayes_scaling._memory import require
 
 MOST_LANDMARKS = 200
+#: A discrepancy moves at least this share of a prediction, so that logs of it are finite.
+LEAST_MOVED = 1e-3
 #: Degrees of freedom and iterations of the robust regression that finds outliers.
 ROBUST_DF, ROBUST_STEPS = 4.0, 20
 
@@ -196,3 +198,44 @@ def robust_weights(x: np.ndarray, phi: np.ndarray, target: np.ndarray, family: n
         scale = 1.4826 * np.median(np.abs(residual)) + 1e-9
         weight = (ROBUST_DF + 1) / (ROBUST_DF + (residual / scale) ** 2)
     return np.minimum(weight, 1.0)
+
+
+class Basis(NamedTuple):
+    """Coordinates in which the weights of a discrepancy are sampled: n rows, R features, F families."""
+
+    features: np.ndarray  # (n, R) in the basis of each row's family
+    rotation: np.ndarray  # (F, R, R) from the basis of a family to that of the table
+    projected: np.ndarray  # (n, R) features times weights of the rows, where a discrepancy is linear
+    gram: np.ndarray  # (F, R) their products with the features, summed
+    target: np.ndarray  # (n,) log of the part of a response that a discrepancy moves
+
+
+def weights_basis(
+    marks: Landmarks | None,
+    target: np.ndarray,
+    base: float,
+    stretch: float,
+    family: np.ndarray,
+    cluster: np.ndarray,
+    families: int,
+) -> Basis:
+    """Features in a basis of each family's own, and their regression on responses (n,) on the link scale."""
+    phi = stretch * features(marks, marks.coordinates)[0] if marks else np.zeros((len(target), 0))
+    share, weight = -np.expm1(np.minimum(base - target, -LEAST_MOVED)), np.ones(len(target))
+    if marks:
+        weight = robust_weights(marks.coordinates, phi, target, family) / np.bincount(cluster)[cluster]
+    basis = _family_bases(phi * (share * np.sqrt(weight))[:, None], family, families)
+    phi = np.einsum("nr,nrs->ns", phi, basis[family])
+    projected = phi * (share**2 * weight)[:, None]
+    gram = np.zeros((families, phi.shape[1]))
+    np.add.at(gram, family, projected * phi)
+    return Basis(phi, basis, projected, gram, target + np.log(share))
+
+
+def _family_bases(phi: np.ndarray, family: np.ndarray, families: int) -> np.ndarray:
+    """Rotations (F, R, R) of the basis that make the features orthogonal over each family's runs."""
+    out = np.tile(np.eye(phi.shape[1]), (families, 1, 1))
+    for f in np.unique(family) if phi.shape[1] else ():
+        rows = phi[family == f]
+        out[f] = np.linalg.eigh(rows.T @ rows)[1]
+    return out

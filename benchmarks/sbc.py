@@ -31,7 +31,7 @@ from bayes_scaling.engine import Settings
 from bayes_scaling.evaluate import evaluate, prior_latents
 from bayes_scaling.law import Law
 from bayes_scaling.law import mean as mean_of
-from bayes_scaling.layout import Data, Prepared, prepare
+from bayes_scaling.layout import Data, Prepared, prepare, responding
 from bayes_scaling.sample import Draws
 
 LAWS = ("chinchilla", "gadre_overtraining", "kaplan_nd", "power_law_offset", "saturating_m4",
@@ -67,8 +67,7 @@ def design(law: Law, structure: bs.Structure | None) -> Prepared:
 
 def block(prepared: Prepared, truths: list[dict[str, np.ndarray]], first: int) -> list[dict[str, float]]:
     """Fit the data that were replicated from some truths, all at once; ``first`` numbers the replications."""
-    names = ("response", "target") if prepared.law.predicts.noise == "student" else ("response",)
-    made = [prepared.data._replace(**dict.fromkeys(names, truth["replicated"])) for truth in truths]
+    made = [responding(prepared, truth["replicated"]) for truth in truths]
     drawn = sample_each(prepared.shape, made, SETTINGS, seeds=range(first, first + len(made)))
     found = {k: ranks(prepared, made[k], truths[k], draws) for k, draws in drawn}
     return [found[k] for k in range(len(made))]

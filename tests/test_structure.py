@@ -9,7 +9,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.borrowed.model import structure_of
-from bayes_scaling.layout import prepare
+from bayes_scaling.layout import prepare, responding
 from bayes_scaling.structure import Kind, features, kernel, landmarks, residual_factor
 from tests._simulate import chinchilla_table, power_table
 
@@ -114,3 +114,20 @@ def test_a_posterior_keeps_its_kind(tmp_path) -> None:
         bs.forecast(posterior, {"x": 1e6}, allow_failed=True, seed=3) for posterior in (fitted, again)
     )
     assert after.draws == pytest.approx(before.draws)
+
+
+def test_simulated_responses_keep_the_model_and_move_the_coordinates() -> None:
+    """With its own responses a table is itself; with halved ones only what a discrepancy moves is less."""
+    prepared = prepare(bs.law("chinchilla"), bs.read_runs(chinchilla_table()), structure=bs.Structure(rank=4))
+    data = prepared.data
+    for name, own, again in zip(data._fields, data, responding(prepared, data.response), strict=True):
+        if name != "inputs":
+            np.testing.assert_allclose(again, own, err_msg=name)
+    half = responding(prepared, data.response - np.log(2.0))
+    np.testing.assert_array_equal(half.base, data.base)
+    np.testing.assert_array_equal(half.response[data.valid == 0], data.response[data.valid == 0])
+    n = int(data.valid.sum())
+    moved = 0.5 * np.exp(data.response[:n]) - np.exp(data.base)  # nearer to what no discrepancy moves
+    assert (np.exp(half.target[:n]) < np.exp(data.target[:n])).all()
+    inside = moved > 1e-2 * np.exp(data.base)
+    np.testing.assert_allclose(np.exp(half.target[:n])[inside], moved[inside], rtol=1e-6)
