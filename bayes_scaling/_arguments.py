@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from bayes_scaling._files import obstacle, same_file
 from bayes_scaling.structure import DEFAULT, Structure
@@ -285,20 +285,25 @@ def pair_up(
     planned: Sequence[dict[str, Any]], groups: Sequence[str] | None, families: Sequence[str]
 ) -> list[tuple[dict[str, Any], str]]:
     """Every plan with every family that is asked for: by default the only one, or a new one."""
-    from bayes_scaling.law import nearest
     from bayes_scaling.predict import NEW
 
     for name in groups or ():
-        if name not in (*families, NEW):
-            raise UsageError(f"--group-value {name}: no such family; {nearest(name, [*families, NEW])}")
+        check_family(name, families)
     asked = groups or [families[0] if len(families) == 1 else NEW]
     return [(plan, name) for plan in planned for name in dict.fromkeys(asked)]
 
 
+def check_family(name: str | None, families: Sequence[str]) -> None:
+    """Refuse a family that the table does not have."""
+    from bayes_scaling.law import nearest
+    from bayes_scaling.predict import NEW
+
+    if name is not None and name not in (*families, NEW):
+        raise UsageError(f"--group-value {name}: no such family; {nearest(name, [*families, NEW])}")
+
+
 def one_of_targets(text: str) -> Target:
     """What to forecast."""
-    from typing import get_args
-
     from bayes_scaling.predict import Target
 
     return cast("Target", choice("--target", text, get_args(Target), "target"))

@@ -96,8 +96,9 @@ def allocate(
     fitting = Fitting(law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed)
     held: dict[str, float] = {}
 
-    def ask(asked: Sequence[Candidate], _: Runs) -> None:
+    def ask(asked: Sequence[Candidate], runs: Runs) -> None:
         each = [one.law for one in asked]
+        arguments.check_family(group_value, arguments.common_families(asked, runs))
         for plan in arguments.plans(each, [hold] if hold else [], {}):
             held.update({name: positive(f"--hold {name}", text) for name, text in plan.items()})
         check_trade_off(each, held, cost)
@@ -176,7 +177,7 @@ def risk(
     """The risk of a planned run: the probability of its target, and by how much it may miss it."""
     from bayes_scaling import _render, decide
     from bayes_scaling.average import Average
-    from bayes_scaling.decide._draws import better_of
+    from bayes_scaling.decide._draws import a_probability, better_of
     from bayes_scaling.decide.risk import read_targets
     from bayes_scaling.decide.tasks import responses, way_of
 
@@ -186,6 +187,8 @@ def risk(
     plans: list[dict[str, Any]] = []
     way: Any = better
 
+    for name, share in (("--level", level), ("--probability", probability)):
+        a_probability(name, share)
     amounts = amounts_of(gain, loss, wait)
     others = [arguments.named_law(name) for name in other_law or ()]
 
@@ -194,6 +197,7 @@ def risk(
             {"--versus": versus, "--sensitivity": sensitivity, "--other-law": others, "--better": better}
         )
         each = spec.loss_laws
+        arguments.check_family(group_value, arguments.common_families(asked, table.runs))
         plans.extend(arguments.checked(each, arguments.plans(each, [at], arguments.fed(asked))))
         read_targets(responses(table.names, each[0].predicts), goals)
 
@@ -212,8 +216,9 @@ def risk(
             _show_risk(whole.loss, answer, None, None)
         return
 
-    def ask(asked: Sequence[Candidate], _: Runs) -> None:
+    def ask(asked: Sequence[Candidate], runs: Runs) -> None:
         each, first = [one.law for one in asked], asked[0]
+        arguments.check_family(group_value, arguments.common_families(asked, runs))
         arguments.needs_one_law(asked, {"--sensitivity": sensitivity, "--other-law": others})
         texts = [at, *([versus] if versus else [])]
         plans.extend(arguments.checked(each, arguments.plans(each, texts, arguments.fed(asked))))

@@ -92,6 +92,7 @@ def next_run(
     """Which run to make next: what candidates are expected to tell about a large run, for what they cost."""
     from bayes_scaling import _render, decide
     from bayes_scaling.decide._draws import better_of
+    from bayes_scaling.decide.design import check_question
     from bayes_scaling.decide.risk import read_targets
 
     cost = deciding.cost_of(flop, "0", None, None, None, price_per_flop)
@@ -100,8 +101,9 @@ def next_run(
     plans: list[dict[str, Any]] = []
     goals: dict[str, float] = {}
 
-    def ask(asked: Sequence[Candidate], _: Runs) -> None:
+    def ask(asked: Sequence[Candidate], runs: Runs) -> None:
         each, first, fed = [one.law for one in asked], asked[0], arguments.fed(asked)
+        arguments.check_family(group_value, arguments.common_families(asked, runs))
         plans.extend(arguments.checked(each, arguments.plans(each, at, fed)))
         rows = [_candidate(text, each, fed) for text in candidate or ()] + _listed(candidates)
         if not rows:
@@ -115,12 +117,13 @@ def next_run(
 
     _gain_and_loss(target, gain, loss)
     amounts = deciding.amounts_of(gain, loss, None)
+    how: Any = {"batch": batch, "by": by, "width": width, "least": least}
+    check_question(stakes=amounts is not None, **how)
     posterior = fitted(data, fitting, ask)
-    how: Any = {"batch": batch, "by": by, "width": width, "repeats": not no_repeats, "least": least}
     stakes = deciding.stakes_of(goals, {name: better_of(name, None) for name in goals}, amounts)
     found = decide.next_run(
         posterior, plans, listed, cost=cost, stakes=stakes, family=group_value, seed=seed,
-        allow_failed=allow_failed, **how,
+        allow_failed=allow_failed, repeats=not no_repeats, **how,
     )  # fmt: skip
     if as_json:
         notes = {"table_notes": list(posterior.runs.warnings)}

@@ -394,6 +394,31 @@ def test_bad_arguments(arguments, message, home) -> None:
     refused(run("forecast", *arguments, "--json"), message)
 
 
+SMALL = ("next", "runs.csv", *AT, "--candidate", "params=1B,tokens=2B")
+RISK = ("risk", "runs.csv", *AT, "--target", "loss=2")
+
+
+@pytest.mark.usefixtures("_no_sampling")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("allocate", "runs.csv", "--budget", "1e22", "--group-value", "c"),
+            r"no such family; .*known: a, b",
+        ),
+        ((*RISK, "--group-value", "c"), r"no such family; .*known: a, b, new"),
+        ((*RISK, "--level", "1.5"), r"--level is 1\.5, expected a probability between 0 and 1"),
+        ((*RISK, "--probability", "0"), r"--probability is 0, expected a probability"),
+        ((*SMALL, "--group-value", "c"), r"no such family; .*known: a, b, new"),
+        ((*SMALL, "--by", "value"), r"needs stakes"),
+        ((*SMALL, "--width", "-1"), r"width is -1, expected a positive"),
+        ((*SMALL, "--least", "-0.1"), r"least is -0\.1, expected 0 or more"),
+    ],
+)
+def test_questions_that_cannot_be_answered_are_known_before_the_fit(arguments, message) -> None:
+    refused(run(*arguments), message)
+
+
 def test_a_posterior_is_no_table_for_fit() -> None:
     refused(
         run("fit", "passed.nc", "--law", "chinchilla", "--out", "x.nc"),

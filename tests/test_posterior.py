@@ -17,6 +17,7 @@ from bayes_scaling.law import Law
 from bayes_scaling.layout import prepare
 from bayes_scaling.plot.prior import from_prior
 from bayes_scaling.posterior import Posterior
+from bayes_scaling.tree import prior_groups
 from tests._simulate import FAMILIES, TRUTH, chinchilla_fit, chinchilla_table, power_table
 
 GROUPS = {
@@ -338,3 +339,13 @@ def test_a_family_with_one_run_is_allowed() -> None:
 
 def test_share_of_the_prior_that_is_left() -> None:
     assert prior_shares({"a": 2.0, "b": 0.0}, {"a": 1.0, "b": 1.0}) == {"a": 0.5}
+
+
+def test_the_prior_drawn_beside_the_chains_is_the_prior() -> None:
+    posterior = chinchilla_fit()
+    alone = prior_groups(posterior.prepared, posterior.settings.seed)
+    for name, group in alone.items():
+        for variable, values in group.items():
+            np.testing.assert_array_equal(
+                posterior.tree[name][variable], values, err_msg=f"{name}/{variable}"
+            )

@@ -158,6 +158,13 @@ def along(law: Law, plan: Mapping[str, Any], factors: np.ndarray) -> list[dict[s
     return [{**kept, **{k: kept[k] * f**power for k, power in rays(law).items()}} for f in factors]
 
 
+def a_probability(name: str, value: float) -> float:
+    """A number between 0 and 1, without the ends."""
+    if not 0 < value < 1:
+        raise DecisionError(f"{name} is {value:g}, expected a probability between 0 and 1")
+    return value
+
+
 def positive(name: str, value: Any, unit: str = "") -> float:
     """A positive finite number, also as people write it.
 

@@ -186,8 +186,10 @@ def next_run(
     DiagnosticsRefused
         If a posterior failed its diagnostics.
     """
-    numbers = {"batch": batch, "outcomes": outcomes, "least": least, "least_per_cost": least_per_cost}
-    by = _question(by, stakes, width, what, method, numbers)
+    by = check_question(
+        by=by, stakes=stakes is not None, width=width, what=what, method=method, batch=batch,
+        outcomes=outcomes, least=least, least_per_cost=least_per_cost,
+    )  # fmt: skip
     cost = cost or Cost()
     asked: Any = {"cost": cost, "family": family, "allow_failed": allow_failed}
     targets = read_runs_asked(model, target, what="target", **asked)
@@ -270,31 +272,44 @@ def worth(
     )
 
 
-def _question(
-    by: By | None, stakes: Stakes | None, width: float | None, what: str, method: str, numbers: dict[str, Any]
+def check_question(
+    *,
+    by: str | None = None,
+    stakes: bool = False,
+    width: float | None = None,
+    what: str = "new_run",
+    method: str = "auto",
+    batch: int = 1,
+    outcomes: int = 1,
+    least: float = 0.0,
+    least_per_cost: float = 0.0,
 ) -> By:
-    """What is asked for, after its contradictions were refused."""
-    found: Any = by or ("value" if stakes is not None else "width")
+    """What is asked of `next_run`, after its contradictions were refused; ``stakes``: whether there are any.
+
+    Raises
+    ------
+    DecisionError
+    """
+    found: Any = by or ("value" if stakes else "width")
     for name, value, known in (("by", found, BY), ("method", method, METHODS), ("what", what, TARGETS)):
         if value not in known:
             raise DecisionError(f"{name} is {value!r}; {nearest(str(value), known)}")
-    if (found == "value") != (stakes is not None):
+    if (found == "value") != stakes:
         raise DecisionError(
             "by='value' needs stakes: the loss of running the target, and of not doing so"
-            if stakes is None
+            if not stakes
             else f"stakes are given, but by={found!r} does not use them; say by='value' or leave it out"
         )
     if width is not None and found != "width":
         raise DecisionError(f"a width to reach is given, but by={found!r}; say by='width' or leave it out")
     if width is not None:
         positive("width", width)
-    for name in ("batch", "outcomes"):
-        value = numbers[name]
+    for name, value in (("batch", batch), ("outcomes", outcomes)):
         if not (isinstance(value, int) and value >= 1):
             raise DecisionError(f"{name} is {value!r}, expected a whole number, 1 or more")
-    for name in ("least", "least_per_cost"):
-        if not 0 <= numbers[name] < math.inf:
-            raise DecisionError(f"{name} is {numbers[name]:g}, expected 0 or more")
+    for name, share in (("least", least), ("least_per_cost", least_per_cost)):
+        if not 0 <= share < math.inf:
+            raise DecisionError(f"{name} is {share:g}, expected 0 or more")
     return found
 
 

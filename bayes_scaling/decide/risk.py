@@ -19,6 +19,7 @@ from bayes_scaling.decide._draws import (
     Better,
     DecisionError,
     Fitted,
+    a_probability,
     better_of,
     finite,
     members,
@@ -147,8 +148,7 @@ def task_risk(
     DecisionError
         If the level is not between 0 and 1.
     """
-    if not 0 < level < 1:
-        raise DecisionError(f"level is {level:g}, expected a probability between 0 and 1")
+    a_probability("level", level)
     sign = sign_of(better)
     excess = sign * (outcomes - target)
     missed = excess[excess > 0]
@@ -234,8 +234,7 @@ def risk(
     DiagnosticsRefused
         If a posterior failed its diagnostics.
     """
-    if not 0 < probability < 1:
-        raise DecisionError(f"probability is {probability:g}, expected a number between 0 and 1")
+    a_probability("probability", probability)
     options: Any = {"family": family, "seed": seed, "allow_failed": allow_failed}
     ways: dict[str, Better]
     if isinstance(model, ChainPosterior):
