@@ -96,8 +96,10 @@ def test_routing_as_published():
             float(mean(routed_moe.LAW, {"params": cut, "experts": e}, values)) for e in (1.0, 64.0, 512.0)
         ]
         np.testing.assert_allclose(at_cut, at_cut[0], rtol=1e-12)
-        saturated = routed_moe.saturated_experts(np.array([1.0, 1e12]), values["start"], values["E_max"])
-        np.testing.assert_allclose(saturated, [1 + values["start"], values["E_max"]], rtol=1e-6)
+        ends = {name: values[name] for name in ("start", "room")}
+        saturated = routed_moe.saturated_experts(np.array([1.0, 1e12]), **ends)
+        E_max = float(derived("routed_moe", "E_max", **ends))
+        np.testing.assert_allclose(saturated, [1 + values["start"], E_max], rtol=1e-6)
 
 
 def relative_residuals(name: str, values: dict[str, float], inputs: dict[str, pd.Series], loss: pd.Series):

@@ -16,24 +16,29 @@ E_REF = 1.2
 _LN10 = math.log(10)
 
 
-def saturated_experts(experts: Any, start: Any, E_max: Any) -> Any:
-    """Ehat: ``1 + start`` for one expert, `E_max` for infinitely many."""
-    return 1 / (1 / (experts - 1 + 1 / (1 / (1 + start) - 1 / E_max)) + 1 / E_max)
+def saturated_experts(experts: Any, start: Any, room: Any) -> Any:
+    """Ehat: ``1 + start`` for one expert, ``E_max = 1 + start + room`` for infinitely many.
+
+    ``1/Ehat = 1/(E - 1 + (1/E_start - 1/E_max)^-1) + 1/E_max``, in coordinates that keep E_max above E_start:
+    beyond that the formula has a pole among the numbers of experts.
+    """
+    E_max = 1 + start + room
+    return 1 / (1 / (experts - 1 + (1 + start) * E_max / room) + 1 / E_max)
 
 
-def _centred(experts, start, E_max):
-    return jnp.log10(saturated_experts(experts, start, E_max)) - E_REF
+def _centred(experts, start, room):
+    return jnp.log10(saturated_experts(experts, start, room)) - E_REF
 
 
-def log_mean(params, experts, *, level, a, b, c, start, E_max):
+def log_mean(params, experts, *, level, a, b, c, start, room):
     """Natural log of the expected loss; level (nat/token) at N_REF and E_REF."""
-    n, e = jnp.log10(params) - N_REF, _centred(experts, start, E_max)
+    n, e = jnp.log10(params) - N_REF, _centred(experts, start, room)
     return jnp.log(level) + _LN10 * (c * n * e - a * n - b * e)
 
 
-def effective_params(params: Any, experts: Any, *, a: Any, b: Any, c: Any, start: Any, E_max: Any) -> Any:
+def effective_params(params: Any, experts: Any, *, a: Any, b: Any, c: Any, start: Any, room: Any) -> Any:
     """Parameters of the dense model with the loss of the routed one (Nbar of the paper)."""
-    e, e1 = _centred(experts, start, E_max), _centred(1.0, start, E_max)
+    e, e1 = _centred(experts, start, room), _centred(1.0, start, room)
     n = jnp.log10(params) - N_REF
     return 10 ** (N_REF + ((a - c * e) * n + b * (e - e1)) / (a - c * e1))
 
@@ -46,12 +51,12 @@ def at_reference(a, b, c, d, E_start, E_max) -> dict[str, float]:
         "b": -(b + c * N_REF),
         "c": c,
         "start": E_start - 1,
-        "E_max": E_max,
+        "room": E_max - E_start,
     }
 
 
 def _dense(inputs, values):
-    e1 = _centred(1.0, values["start"], values["E_max"])
+    e1 = _centred(1.0, values["start"], values["room"])
     there = {"A": values["level"] * 10 ** (-values["b"] * e1), "alpha": values["a"] - values["c"] * e1}
     return {**inputs, "experts": 1.0}, values, {"x": inputs["params"] / 10**N_REF}, there
 
@@ -64,7 +69,7 @@ LAW = Law(
     title="Loss of routed models from dense size and number of experts",
     equation=(
         "log10 L = log10 level - a n - b e + c n e,  n = log10 N - 8.3,  e = log10 Ehat - 1.2,  "
-        "1/Ehat = 1/(E_x - 1 + (1/(1 + start) - 1/E_max)^-1) + 1/E_max"
+        "1/Ehat = 1/(E_x - 1 + (1/(1 + start) - 1/E_max)^-1) + 1/E_max,  E_max = 1 + start + room"
     ),
     predictor=log_mean,
     predicts=loss("nat/token"),
@@ -83,7 +88,7 @@ LAW = Law(
         Parameter("b", (0.016, 0.062), meaning="decades of loss per decade of experts at 2e8 parameters"),
         Parameter("c", (0.0057, 0.0213), meaning="loss of the experts' gain per decade of parameters"),
         Parameter("start", (0.316, 3.16), meaning="Ehat of one expert, minus 1"),
-        Parameter("E_max", (176.0, 910.0), meaning="Ehat of infinitely many experts"),
+        Parameter("room", (174.0, 908.0), meaning="Ehat of infinitely many experts beyond that of one"),
     ),
     published={
         "clark2022_sbase": Published(
@@ -115,6 +120,7 @@ LAW = Law(
             "parameter",
             "dense size from which on experts do not help",
         ),
+        Derived("E_max", lambda start, room: 1 + start + room, meaning="Ehat of infinitely many experts"),
         Derived(
             "dense_exponent",
             lambda a, c, start: a - c * (jnp.log10(1 + start) - E_REF),
@@ -122,9 +128,7 @@ LAW = Law(
         ),
         Derived(
             "effective_params_5M_128",
-            lambda a, b, c, start, E_max: effective_params(
-                5e6, 128.0, a=a, b=b, c=c, start=start, E_max=E_max
-            ),
+            lambda a, b, c, start, room: effective_params(5e6, 128.0, a=a, b=b, c=c, start=start, room=room),
             "parameter",
             "dense size equal to 5e6 parameters with 128 experts",
         ),
