@@ -158,9 +158,11 @@ def fit(
     with ThreadPoolExecutor(1) as beside:
         # drawing the prior, and compiling what names draws, takes as long as many a fit: while the chains run
         before = beside.submit(prior_groups, prepared, settings.seed)
-        found = settled(
-            prepared, settings, lambda *drawn: from_draws(*drawn, before.result()), progress=progress
-        )
+
+        def judge(prepared: Prepared, draws: Draws, settings: Settings) -> Posterior:
+            return from_draws(prepared, draws, settings, before.result())
+
+        found = settled(prepared, settings, judge, progress=progress)
     return replace(found, conflict=conflict)
 
 
