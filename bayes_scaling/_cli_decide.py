@@ -187,8 +187,8 @@ def risk(
     plans: list[dict[str, Any]] = []
     way: Any = better
 
-    for name, share in (("--level", level), ("--probability", probability)):
-        a_probability(name, share)
+    a_probability("--level", level)
+    a_probability("--probability", probability)
     amounts = amounts_of(gain, loss, wait)
     others = [arguments.named_law(name) for name in other_law or ()]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -167,11 +168,7 @@ def prepare(
         marks = landmarks(structure, coordinates(law, measured.inputs), _centre(law, structure))
         structure = marks.path
 
-    def padded(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
-        out = np.full((rows, *values.shape[1:]), fill, dtype=values.dtype)
-        out[:n] = values
-        return out
-
+    padded = partial(_padded, rows)
     base = _base(law, measured)
     target = _target(law, measured, observed)
     weights = weights_basis(marks, target, base, stretch, measured.family, cluster, families)
@@ -239,19 +236,26 @@ def responding(prepared: Prepared, response: np.ndarray) -> Data:
         On the link scale, or counts.
     """
     measured, data = prepared.measured, prepared.data
-    n, rows = len(measured.response), len(data.response)
+    n = len(measured.response)
     target = _target(prepared.law, measured, np.asarray(response)[:n])
     base, stretch, cluster = float(data.base), float(data.stretch), np.asarray(data.cluster)[:n]
     found = weights_basis(prepared.marks, target, base, stretch, measured.family, cluster, len(data.gram))
-    features, projected = (np.pad(x, ((0, rows - n), (0, 0))) for x in (found.features, found.projected))
+    padded = partial(_padded, len(data.response))
     return data._replace(
         response=np.where(data.valid > 0, response, data.response),
-        features=features,
+        features=padded(found.features),
         rotation=found.rotation,
-        projected=projected,
+        projected=padded(found.projected),
         gram=found.gram,
-        target=np.pad(found.target, (0, rows - n), constant_values=float(data.shift)),
+        target=padded(found.target, float(data.shift)),
     )
+
+
+def _padded(rows: int, values: np.ndarray, fill: float = 0.0) -> np.ndarray:
+    """Values of the first rows, and as many more as make up that number."""
+    out = np.full((rows, *values.shape[1:]), fill, dtype=values.dtype)
+    out[: len(values)] = values
+    return out
 
 
 def coordinates(law: Law, inputs: Mapping[str, Any]) -> np.ndarray:

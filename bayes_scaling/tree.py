@@ -28,22 +28,18 @@ def to_tree(
     prepared: Prepared, draws: Draws, settings: Settings, prior: Mapping[str, xr.Dataset]
 ) -> xr.DataTree:
     """A DataTree with ArviZ's group names, in the units of the table; ``prior`` is from `prior_groups`."""
-    shape, data, measured = prepared.shape, prepared.data, prepared.measured
-    chains, count, d = draws.latents.shape
-    n = len(measured.response)
-    thin = max(1, int(np.ceil(chains * count * n / MOST_NUMBERS)))
-    every = evaluate(shape, data, draws.latents.reshape(-1, d), seed=settings.seed, rows=thin == 1)
-    some = every if thin == 1 else evaluate(shape, data, draws.latents[:, ::thin].reshape(-1, d))
+    shape, measured = prepared.shape, prepared.measured
+    every, some = _evaluated(prepared, draws.latents, settings.seed)
     groups = {
-        "posterior": named(prepared, {k: _by_chain(v, chains) for k, v in every.items()}),
+        "posterior": named(prepared, every),
         "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in draws.statistics.items()}),
-        "posterior_predictive": _rows(prepared, _by_chain(some["replicated"], chains)),
+        "posterior_predictive": _rows(prepared, some["replicated"]),
         **prior,
         "observed_data": xr.Dataset({shape.response: ("row", measured.response)}, {"row": measured.row}),
         "constant_data": _constants(prepared),
     }
-    if thin == 1:
-        groups["log_likelihood"] = _log_likelihood(prepared, _by_chain(every["log_likelihood"], chains))
+    if some is every:
+        groups["log_likelihood"] = _log_likelihood(prepared, every["log_likelihood"])
     tree = xr.DataTree.from_dict({name: numbered(group) for name, group in groups.items()})
     tree.attrs.update({"law": prepared.law.name, "sampling_seconds": draws.seconds})
     return tree
@@ -51,15 +47,25 @@ def to_tree(
 
 def prior_groups(prepared: Prepared, seed: int) -> dict[str, xr.Dataset]:
     """The groups ``prior`` and ``prior_predictive``, for which no chain need have run."""
-    shape, data, n = prepared.shape, prepared.data, len(prepared.measured.response)
-    before = prior_latents(shape, data, PRIOR_DRAWS, seed + 1)
-    few = max(1, int(np.ceil(PRIOR_DRAWS * n / MOST_NUMBERS)))
-    prior = evaluate(shape, data, before, rows=few == 1)
-    unseen = prior if few == 1 else evaluate(shape, data, before[::few])
-    return {
-        "prior": named(prepared, {k: _by_chain(v, 1) for k, v in prior.items()}),
-        "prior_predictive": _rows(prepared, _by_chain(unseen["replicated"], 1)),
-    }
+    before = prior_latents(prepared.shape, prepared.data, PRIOR_DRAWS, seed + 1)
+    prior, some = _evaluated(prepared, before[None], 0)
+    return {"prior": named(prepared, prior), "prior_predictive": _rows(prepared, some["replicated"])}
+
+
+def _evaluated(
+    prepared: Prepared, latents: np.ndarray, seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Quantities of draws (chains, draws, d), and of those whose rows can be kept: the same, if all can."""
+    chains, count, _ = latents.shape
+    thin = max(1, int(np.ceil(chains * count * len(prepared.measured.response) / MOST_NUMBERS)))
+
+    def quantities(some: np.ndarray, seed: int, rows: bool) -> dict[str, np.ndarray]:
+        flat = some.reshape(-1, some.shape[-1])
+        found = evaluate(prepared.shape, prepared.data, flat, seed=seed, rows=rows)
+        return {k: v.reshape(chains, -1, *v.shape[1:]) for k, v in found.items()}
+
+    every = quantities(latents, seed, thin == 1)
+    return every, every if thin == 1 else quantities(latents[:, ::thin], 0, True)
 
 
 def named(prepared: Prepared, values: Mapping[str, np.ndarray]) -> xr.Dataset:
@@ -121,10 +127,6 @@ def numbered(group: xr.Dataset) -> xr.Dataset:
     """The same with chains and draws counted from 0."""
     sizes = {dim: np.arange(group.sizes[dim]) for dim in ("chain", "draw") if dim in group.sizes}
     return group.assign_coords(sizes)
-
-
-def _by_chain(values: np.ndarray, chains: int) -> np.ndarray:
-    return values.reshape(chains, -1, *values.shape[1:])
 
 
 def _rows(prepared: Prepared, replicated: np.ndarray) -> xr.Dataset:

@@ -184,6 +184,7 @@ def test_ranks_by_gain_per_cost() -> None:
     by_number = {one.number: one for one in found.options}
     assert by_number[3].gain > by_number[1].gain  # a larger run tells more of one larger still
     assert [by_number[k].kind for k in (1, 3, 4)] == ["in between", "larger", "more seeds"]
+    assert all(one.width <= found.width * 1.001 for one in found.options)
     assert all(one.width == pytest.approx(found.width - one.gain) for one in found.options)
     assert {one.method for one in found.options} <= {"linear", "reweighted"}
     table = found.to_dataframe()
