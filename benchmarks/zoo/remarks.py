@@ -14,7 +14,8 @@ them. Made by `benchmarks/zoo/run.py` and `page.py`; tables are as measured, rem
 - **s** is seconds of sampling / of the whole call of `fit` on one core of a shared machine, compilation
   or its cache included: up to several times longer than alone.
 - 4 chains of 300 + 500 iterations (some 300 + 700), more where the effective sample size asks for it.
-  **Diagnostics** are those of the gate: R-hat, effective sample sizes, divergences, energy."""
+  **Diagnostics** are those of the gate: R-hat, effective sample sizes, divergences, energy.
+- Cases were run as the package grew, some before the sampler's last changes; seconds compare within one."""
 
 TITLES: dict[str, str] = {
     "chinchilla": "Chinchilla",
