@@ -277,12 +277,12 @@ BAD_TABLES = {
 
 @pytest.fixture
 def _no_sampling(monkeypatch) -> None:
-    """Bad input is found before the sampler starts."""
+    """Bad input is found before the sampler is even compiled."""
 
     def never(*_: object, **__: object) -> None:
-        raise AssertionError("the sampler was started")
+        raise AssertionError("the sampler was compiled")
 
-    monkeypatch.setattr(posterior_module, "sample", never)
+    monkeypatch.setattr(posterior_module, "ready", never)
 
 
 def refused(result, message: str) -> None:
@@ -541,7 +541,7 @@ def test_structure_unless_it_is_switched_off(command, monkeypatch) -> None:
         ranks.append(shape.rank)
         raise AssertionError("seen")
 
-    monkeypatch.setattr(posterior_module, "sample", look)
+    monkeypatch.setattr(posterior_module, "ready", look)
     for more in ((), ("--no-structure",)):
         run(command[0], "runs.csv", "--law", "chinchilla", *command[1:], *more)
     assert ranks[0] > 0
