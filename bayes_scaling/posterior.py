@@ -17,7 +17,6 @@ from bayes_scaling.borrowed.model import placed
 from bayes_scaling.borrowed.record import Prior
 from bayes_scaling.diagnostics import Diagnostics, diagnose, identifiability
 from bayes_scaling.engine import Settings, resolved
-from bayes_scaling.evaluate import evaluate
 from bayes_scaling.law import Law, with_priors
 from bayes_scaling.laws import law as law_by_name
 from bayes_scaling.layout import Prepared, prepare
@@ -26,7 +25,7 @@ from bayes_scaling.runs import Runs, read_runs
 from bayes_scaling.sample import Draws, Progress, ready, sample
 from bayes_scaling.structure import DEFAULT, Structure
 from bayes_scaling.supports import to_free
-from bayes_scaling.tree import MOST_NUMBERS, PRIOR_DRAWS, named, numbered, prior_groups, to_tree
+from bayes_scaling.tree import MOST_NUMBERS, PRIOR_DRAWS, named, numbered, prior_groups, quantities, to_tree
 
 #: Arrays of that size that there are at once: predictions, log likelihoods, replicated responses, and copies.
 ROW_ARRAYS = 7
@@ -209,10 +208,8 @@ def from_draws(
 
 def lean(prepared: Prepared, draws: Draws, settings: Settings) -> Posterior:
     """A posterior that can forecast and nothing else: of its groups only ``posterior`` is there."""
-    chains, _, d = draws.latents.shape
-    values = evaluate(prepared.shape, prepared.data, draws.latents.reshape(-1, d), rows=False)
-    by_chain = {k: v.reshape(chains, -1, *v.shape[1:]) for k, v in values.items()}
-    tree = xr.DataTree.from_dict({"posterior": numbered(named(prepared, by_chain))})
+    values = quantities(prepared, draws.latents, rows=False)
+    tree = xr.DataTree.from_dict({"posterior": numbered(named(prepared, values))})
     return _judged(prepared, draws, settings, tree)
 
 

@@ -58,14 +58,17 @@ def _evaluated(
     """Quantities of draws (chains, draws, d), and of those whose rows can be kept: the same, if all can."""
     chains, count, _ = latents.shape
     thin = max(1, int(np.ceil(chains * count * len(prepared.measured.response) / MOST_NUMBERS)))
+    every = quantities(prepared, latents, seed, rows=thin == 1)
+    return every, every if thin == 1 else quantities(prepared, latents[:, ::thin])
 
-    def quantities(some: np.ndarray, seed: int, rows: bool) -> dict[str, np.ndarray]:
-        flat = some.reshape(-1, some.shape[-1])
-        found = evaluate(prepared.shape, prepared.data, flat, seed=seed, rows=rows)
-        return {k: v.reshape(chains, -1, *v.shape[1:]) for k, v in found.items()}
 
-    every = quantities(latents, seed, thin == 1)
-    return every, every if thin == 1 else quantities(latents[:, ::thin], 0, True)
+def quantities(
+    prepared: Prepared, latents: np.ndarray, seed: int = 0, *, rows: bool = True
+) -> dict[str, np.ndarray]:
+    """What `bayes_scaling.evaluate.evaluate` gives, of draws (chains, draws, d) and in that order."""
+    flat = latents.reshape(-1, latents.shape[-1])
+    found = evaluate(prepared.shape, prepared.data, flat, seed=seed, rows=rows)
+    return {k: v.reshape(len(latents), -1, *v.shape[1:]) for k, v in found.items()}
 
 
 def named(prepared: Prepared, values: Mapping[str, np.ndarray]) -> xr.Dataset:

@@ -38,3 +38,14 @@ def study() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture
+def _no_sampling(monkeypatch) -> None:
+    """Bad input is found before the sampler is compiled, let alone started."""
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the sampler was compiled or started")
+
+    for name in ("ready", "sample"):
+        monkeypatch.setattr(f"bayes_scaling.posterior.{name}", never)

@@ -275,16 +275,6 @@ BAD_TABLES = {
 }
 
 
-@pytest.fixture
-def _no_sampling(monkeypatch) -> None:
-    """Bad input is found before the sampler is even compiled."""
-
-    def never(*_: object, **__: object) -> None:
-        raise AssertionError("the sampler was compiled")
-
-    monkeypatch.setattr(posterior_module, "ready", never)
-
-
 def refused(result, message: str) -> None:
     """One message, on standard error, and exit code 2."""
     assert result.exit_code == 2, (result.exit_code, result.stderr, result.exception)

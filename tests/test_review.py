@@ -432,11 +432,8 @@ def test_command_refuses_with_one_line(app, options, plan, message) -> None:
     assert not done.stdout
 
 
-def test_a_bad_plan_is_refused_before_the_sampler_starts(app, monkeypatch) -> None:
-    def sample(*_, **__):
-        raise AssertionError("the sampler was started")
-
-    monkeypatch.setattr("bayes_scaling.posterior.sample", sample)
+@pytest.mark.usefixtures("_no_sampling")
+def test_a_bad_plan_is_refused_before_the_sampler_starts(app) -> None:
     chinchilla_table().to_csv(app.folder / "runs.csv", index=False)
     for options in ((), ("--law", "chinchilla")):
         done = app("--json", *options, data="runs.csv", plan="zero.toml")
@@ -446,11 +443,8 @@ def test_a_bad_plan_is_refused_before_the_sampler_starts(app, monkeypatch) -> No
         )
 
 
-def test_a_table_is_not_sampled_for_a_bad_plan(monkeypatch) -> None:
-    def sample(*_, **__):
-        raise AssertionError("the sampler was started")
-
-    monkeypatch.setattr("bayes_scaling.posterior.sample", sample)
+@pytest.mark.usefixtures("_no_sampling")
+def test_a_table_is_not_sampled_for_a_bad_plan() -> None:
     runs = bs.read_runs(chinchilla_table())
     for laws in (None, ["chinchilla"]):
         with pytest.raises(PlanError, match=r"\[run\]: tokens is 0"):
