@@ -33,13 +33,12 @@ from bayes_scaling.sample import (
     drawn,
     fixed,
     joined,
-    later_half,
     over,
     rounds,
     use_cache,
     use_vmap,
 )
-from bayes_scaling.turn import Turn, afresh, learnt, none, turned
+from bayes_scaling.turn import Place, Turn, afresh, later_half, learnt, none, place, sources, turned
 from bayes_scaling.whiten import flat_size
 
 #: Bytes that one vmapped call and the draws that it brings may take, on the device and on the host.
@@ -251,11 +250,16 @@ def _turned(job: _Job, group: _Group) -> _Group:
         for chunks in rounds(job.settings.warmup):
             begin, explored = state, []
             for _ in range(chunks):
-                state, (_, _, w) = job.program.advance(data, white, state)
-                explored.append(np.asarray(w))
-            found = [learnt(later_half([own]), sizes) for own in zip(*explored, strict=True)]
+                state, (_, out, w) = job.program.advance(data, white, state)
+                explored.append((np.asarray(w), np.asarray(out[STATISTICS.index("lp")])))
+            found, source = [], []
+            for k in range(job.size):
+                draws, lp = later_half([[(w[k], lp[k]) for w, lp in explored]])
+                source.append(sources(draws, lp))
+                found.append(learnt(np.concatenate(draws[np.unique(source[-1])]), sizes))
             turn = Turn(*map(np.stack, zip(*(one or none(sizes) for one in found), strict=True)))
-            white, state = turned(white, turn), afresh(first, state, turn, sizes)
+            at = Place(*(x[np.arange(job.size)[:, None], np.stack(source)] for x in place(state)))
+            white, state = turned(white, turn), afresh(first, state, at, turn, sizes)
             well = np.array([one is not None for one in found])
             if not well.all():  # these begin again where this round began
                 state = jax.tree.map(

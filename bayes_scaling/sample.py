@@ -26,7 +26,7 @@ from bayes_scaling._memory import available, require
 from bayes_scaling.diagnostics import mixing
 from bayes_scaling.engine import CHUNK, STATISTICS, Program, Settings, compiled, signature
 from bayes_scaling.layout import Data, Shape
-from bayes_scaling.turn import afresh, learnt, turned
+from bayes_scaling.turn import Chunks, Place, afresh, later_half, learnt, place, sources, turned
 from bayes_scaling.whiten import Whitening, flat_size
 
 MOST_RESTARTS = 3
@@ -260,27 +260,36 @@ class Part(NamedTuple):
 def _turned(job: _Job, parts: list[Part]) -> list[Part]:
     """A first warm-up of all chains together: its draws turn the coordinates, then every chain starts afresh.
 
-    In two rounds, since what the first one learns lets the second one see further.
+    In two rounds, since what the first one learns lets the second one see further. A hopeless chain goes on
+    from where another one is.
     """
     job.tally.explore(job.settings.warmup, job.settings.chains)
     first, sizes = [part.state for part in parts], job.program.sizes
     for chunks in rounds(job.settings.warmup):
         states, explored = _explored(job, parts, chunks)
-        turn = None if job.tally.stop.is_set() else learnt(later_half(explored), sizes)
+        if job.tally.stop.is_set():
+            return parts
+        draws, lp = later_half(explored)
+        source = sources(draws, lp)
+        turn = learnt(np.concatenate(draws[np.unique(source)]), sizes)
         if turn is None:
             return parts
+        if job.together:
+            places = [Place(*(x[source] for x in place(states[0])))]
+        else:
+            places = [place(states[k]) for k in source]
         with jax.enable_x64(job.settings.precision == "float64"):
             white = turned(parts[0].white, turn)
             parts = [
-                part._replace(white=white, state=afresh(begin, state, turn, sizes))
-                for part, begin, state in zip(parts, first, states, strict=True)
+                part._replace(white=white, state=afresh(begin, state, at, turn, sizes))
+                for part, begin, state, at in zip(parts, first, states, places, strict=True)
             ]
     return parts
 
 
-def _explored(job: _Job, parts: list[Part], chunks: int) -> tuple[list[Any], list[list[np.ndarray]]]:
-    """States of all parts after some chunks, and the whitened draws of each chunk on the way."""
-    explored: list[list[np.ndarray]] = [[] for _ in parts]
+def _explored(job: _Job, parts: list[Part], chunks: int) -> tuple[list[Any], Sequence[Chunks]]:
+    """States of all parts after some chunks, and what each has drawn on the way."""
+    explored: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in parts]
 
     def work(c: int) -> Any:
         with jax.enable_x64(job.settings.precision == "float64"):
@@ -288,8 +297,8 @@ def _explored(job: _Job, parts: list[Part], chunks: int) -> tuple[list[Any], lis
             for _ in range(chunks):
                 if job.tally.stop.is_set():
                     break
-                state, (_, _, w) = job.program.advance(job.data, parts[c].white, state)
-                explored[c].append(np.asarray(w))
+                state, (_, out, w) = job.program.advance(job.data, parts[c].white, state)
+                explored[c].append((np.asarray(w), np.asarray(out[STATISTICS.index("lp")])))
                 job.tally.add(w.size // w.shape[-1], 0)
             return state
 
@@ -300,12 +309,6 @@ def rounds(warmup: int) -> tuple[int, ...]:
     """Chunks of the rounds of the first warm-up, the shorter one first."""
     chunks = math.ceil(warmup / CHUNK)
     return tuple(n for n in (chunks // 2, chunks - chunks // 2) if n)
-
-
-def later_half(explored: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """Draws (n, d) of the second half of a round, of all chains; chunks are (..., CHUNK, d)."""
-    series = [np.concatenate(chunks, axis=-2) for chunks in explored]
-    return np.concatenate([w[..., w.shape[-2] // 2 :, :].reshape(-1, w.shape[-1]) for w in series])
 
 
 def _in_threads(job: _Job, work: Callable[[int], Any], count: int) -> list[Any]:

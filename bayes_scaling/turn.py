@@ -7,6 +7,7 @@ own: few enough numbers to be learnt for a thousand families from a few hundred 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -18,6 +19,13 @@ from bayes_scaling.whiten import Sizes, Whitening, split
 SHRINKAGE = 0.2
 
 
+#: Whitened draws (..., n, d) of consecutive parts of a first warm-up, and their log densities (..., n).
+Chunks = Sequence[tuple[np.ndarray, np.ndarray]]
+
+#: Chains this many nats below the best one, in density and in mass, are given up after the first warm-up.
+HOPELESS = 20.0
+
+
 class Turn(NamedTuple):
     """From turned to whitened coordinates: ``w_g = T_g y_g`` and ``w_f = T_f y_f + B_f w_g``.
 
@@ -27,6 +35,17 @@ class Turn(NamedTuple):
     family: np.ndarray  # (F, p, p) T_f
     coupling: np.ndarray  # (F, p, g) B_f
     population: np.ndarray  # (g, g) T_g
+
+
+def later_half(explored: Sequence[Chunks]) -> tuple[np.ndarray, np.ndarray]:
+    """Draws (chains, n, d) and log densities (chains, n) of the second half of a round."""
+    draws, lp = [], []
+    for part in explored:
+        w = np.concatenate([w for w, _ in part], axis=-2)
+        half = w.shape[-2] // 2
+        draws.append(w[..., half:, :].reshape(-1, w.shape[-2] - half, w.shape[-1]))
+        lp.append(np.concatenate([lp for _, lp in part], axis=-1)[..., half:].reshape(len(draws[-1]), -1))
+    return np.concatenate(draws), np.concatenate(lp)
 
 
 def learnt(draws: np.ndarray, sizes: Sizes) -> Turn | None:
@@ -55,6 +74,36 @@ def _root(covariance: np.ndarray, count: int) -> np.ndarray:
     return (vectors * np.sqrt(np.maximum(values, 1e-3))[..., None, :]) @ np.swapaxes(vectors, -1, -2)
 
 
+def sources(draws: np.ndarray, lp: np.ndarray) -> np.ndarray:
+    """For each chain the one from whose place it goes on: itself, or another one if its own is hopeless.
+
+    A chain in a mode without weight stays there and would count like the others. What a mode weighs is told
+    from the mean log density and from the volume of a Gaussian as wide as the draws; the density alone would
+    lead all chains into the narrow spike of a vanishing scale.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (chains, n, d)
+    lp : ndarray, shape (chains, n)
+        Log density of each draw.
+
+    Returns
+    -------
+    ndarray of int, shape (chains,)
+    """
+    chains = np.arange(len(draws))
+    finite = np.isfinite(lp).all(axis=1) & np.isfinite(draws).all(axis=(1, 2))
+    if finite.sum() < 2:
+        return chains
+    density = lp[finite].mean(axis=1)
+    variance = np.maximum(draws[finite].var(axis=1), np.finfo(float).tiny)
+    mass = density + np.log(variance).sum(axis=-1) / 2
+    hopeless = (density < density.max() - HOPELESS) & (mass < mass.max() - HOPELESS)
+    good = chains[finite][~hopeless]
+    chains[np.flatnonzero(finite)[hopeless]] = good[np.arange(hopeless.sum()) % len(good)]
+    return chains
+
+
 def none(sizes: Sizes) -> Turn:
     """The turn that changes nothing."""
     families, local, population = sizes
@@ -70,14 +119,28 @@ def turned(white: Whitening, turn: Turn) -> Whitening:
     return Whitening(white.mode, *(jnp.asarray(part, white.mode.dtype) for part in parts))
 
 
-def afresh(first: Any, state: Any, turn: Turn, sizes: Sizes) -> Any:
-    """Where a state of NUTS stands, in turned coordinates, with nothing adapted yet (as in the first)."""
+class Place(NamedTuple):
+    """Where chains stand."""
+
+    z: np.ndarray  # (..., d)
+    gradient: np.ndarray  # (..., d)
+    potential: np.ndarray
+    energy: np.ndarray
+
+
+def place(state: Any) -> Place:
+    """Where a state of NUTS stands."""
+    return Place(*map(np.asarray, (state.z, state.z_grad, state.potential_energy, state.energy)))
+
+
+def afresh(first: Any, state: Any, at: Place, turn: Turn, sizes: Sizes) -> Any:
+    """A state of NUTS at a place, in turned coordinates, with nothing adapted yet (as in the first)."""
     kind = state.z.dtype
     return first._replace(
-        z=jnp.asarray(_position(turn, np.asarray(state.z), sizes), kind),
-        z_grad=jnp.asarray(_gradient(turn, np.asarray(state.z_grad), sizes), kind),
-        potential_energy=state.potential_energy,
-        energy=state.energy,
+        z=jnp.asarray(_position(turn, at.z, sizes), kind),
+        z_grad=jnp.asarray(_gradient(turn, at.gradient, sizes), kind),
+        potential_energy=jnp.asarray(at.potential, kind),
+        energy=jnp.asarray(at.energy, kind),
         rng_key=state.rng_key,
     )
 
