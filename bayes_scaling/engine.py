@@ -22,7 +22,7 @@ from numpyro.infer.hmc_util import euclidean_kinetic_energy
 
 from bayes_scaling.latents import energy, scales, sizes_of
 from bayes_scaling.layout import Data, Shape
-from bayes_scaling.whiten import PAIRS, Sizes, Whitening, flat_size, pilot_fit, unwhiten, whiten
+from bayes_scaling.whiten import AWAY, PAIRS, Sizes, Whitening, flat_size, pilot_fit, unwhiten, whiten
 
 #: Iterations per call of the compiled program: how often progress is shown and Ctrl-C is heard.
 CHUNK = 100
@@ -117,13 +117,13 @@ def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
         # latents have unit prior scale, about: one start near the prior's centre, others further out
         kind = jnp.float64 if settings.precision == "float64" else jnp.float32
         starts = jax.random.normal(key_start, (PAIRS, flat_size(sizes)), kind)
-        starts = starts * jnp.where(jnp.arange(PAIRS) == 0, 0.05, 0.7).astype(kind)[:, None]
+        starts = starts * jnp.where(jnp.arange(PAIRS) == 0, 0.05, AWAY).astype(kind)[:, None]
         # the joint density of a hierarchy has spikes where a scale vanishes: the search holds the scales
         held = HELD * scales(shape, data).astype(kind)
         white, modes, energies = pilot_fit(partial(potential, data), held, starts, sizes, key_fit)
         # chains start around the fit, and around other modes that are nearly as good
         chain = jnp.arange(settings.chains) % PAIRS
-        other = (chain > 0) & (energies < energies.min() + NEARLY_AS_GOOD)[chain]
+        other = (chain > 0) & (energies < NEARLY_AS_GOOD)[chain]
         around = jax.lax.map(lambda z: whiten(white, z, sizes), modes)[chain]
         around = jnp.where(other[:, None] & jnp.isfinite(around), around, 0.0)
         first = around + jax.random.normal(key_noise, around.shape, around.dtype)

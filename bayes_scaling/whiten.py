@@ -13,6 +13,7 @@ over itself*.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -29,6 +30,14 @@ LEAST_DROP = 1e-4
 
 #: Starts of Newton's method, which are as many as antithetic pairs of draws of the variational iteration.
 PAIRS = 4
+
+#: Modes within this many nats are the same. If fewer starts than this agree on the best one, families start
+#: again, one at a time, in up to this many further rounds.
+SAME = 1.0
+AGREEING = 3
+ROUNDS = 4
+#: Standard deviation, in prior units, of starts away from the centre of the prior.
+AWAY = 0.7
 VARIATIONAL_STEPS = 30
 DAMPING = 0.3
 
@@ -135,16 +144,24 @@ def _factor(arrow: Arrow) -> tuple[Any, Any, Any]:
     return family, jnp.einsum("fij,fjk->fik", family, half), _inverse_factor(_sane(schur))
 
 
-def _solve(white: Whitening, gradient: Any, sizes: Sizes) -> Any:
-    """Precision^-1 times a gradient: the whitening map applied to its transpose applied to it."""
+def _step(white: Whitening, gradient: Any, sizes: Sizes) -> Any:
+    """Newton's step, bounded: precision^-1 times a gradient where that is short.
+
+    The population moves, and the families with it, by at most one prior standard deviation in any latent;
+    each family's own step is bounded alone, or the one furthest from its mode would hold up all others.
+    """
     linear = white._replace(mode=jnp.zeros_like(gradient))
     _, pull = jax.vjp(lambda w: unwhiten(linear, w, sizes), jnp.zeros_like(gradient))
-    return unwhiten(linear, pull(gradient)[0], sizes)
+    w = pull(gradient)[0]
+    cut = sizes.families * sizes.local
+    together = _bounded(unwhiten(linear, w.at[:cut].set(0.0), sizes))
+    own, _ = split(unwhiten(linear, w.at[cut:].set(0.0), sizes), sizes)
+    return together.at[:cut].add(_bounded(own).reshape(-1))
 
 
-def _bounded(step: Any) -> Any:
-    """A step of at most one prior standard deviation in any latent."""
-    return step / jnp.maximum(1.0, jnp.abs(step).max())
+def _bounded(steps: Any) -> Any:
+    """Steps (..., p) of at most one prior standard deviation in any of their latents."""
+    return steps / jnp.maximum(1.0, jnp.abs(steps).max(axis=-1, keepdims=True, initial=0.0))
 
 
 class _Local(NamedTuple):
@@ -165,12 +182,24 @@ class _Search(NamedTuple):
 
 
 class _Gaussian(NamedTuple):
+    """Where the variational iteration is; it begins at the best mode found, of that energy."""
+
     centre: Any  # (d,)
     precision: Arrow
+    energy: Any
+
+
+class _State(NamedTuple):
+    search: _Search
+    gaussian: _Gaussian
+    seeking: Any
+    tried: Any  # steps of this round
+    rounds: Any  # rounds that are over
+    fitted: Any  # variational steps
 
 
 class Pilot(NamedTuple):
-    """What a pilot fit finds: a Gaussian, and the modes (S, d) with their energies (S,)."""
+    """A Gaussian around the best mode, and the modes (S, d) of the last round, (S,) nats above the best."""
 
     white: Whitening
     modes: Any
@@ -180,8 +209,10 @@ class Pilot(NamedTuple):
 def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Sizes, key: Any) -> Pilot:
     """Modes near some starts, and the Gaussian nearest to the posterior around the best of them.
 
-    Newton's method with two step lengths per start, then the variational Newton iteration. Both evaluate the
-    same number of points by the same code, so that the model is compiled into the program only once.
+    Newton's method with two step lengths per start, in rounds: where no two starts agree on the best mode, a
+    family may be in a wrong one, and since families are independent given the population it starts again
+    alone. Then the variational Newton iteration. Both evaluate the same number of points by the same code,
+    so that the model is compiled into the program only once.
 
     Parameters
     ----------
@@ -198,13 +229,20 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
     Pilot
     """
     count, d = starts.shape
-    draws = jax.random.normal(key, (count, d), starts.dtype)
+    kind = starts.dtype
+    draws = jax.random.normal(key, (count, d), kind)
     draws = jnp.concatenate([draws, -draws])
     held_arrow = _diagonal(held, sizes)
+    empty = jax.eval_shape(partial(_local, potential, sizes=sizes), starts[0])
+    unknown = jax.tree.map(lambda x: jnp.zeros((count, *x.shape), x.dtype), empty)
 
-    def local(z: Any) -> _Local:
-        energy, gradient = jax.value_and_grad(potential)(z)
-        return _Local(energy, gradient, _arrow(potential, z, sizes))
+    def begun(z: Any) -> _Search:
+        endless = jnp.full(count, jnp.inf, kind)
+        return _Search(z, unknown._replace(energy=endless), jnp.ones(count, kind), endless)
+
+    def energies(energy: Any, z: Any) -> Any:
+        total = energy + (held * z**2).sum(axis=1) / 2
+        return jnp.where(jnp.isfinite(total), total, jnp.inf)
 
     def directions(search: _Search) -> Any:
         def one(item: tuple[Any, _Local]) -> Any:
@@ -212,24 +250,23 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
             arrow = jax.tree.map(jnp.add, at.arrow, held_arrow)
             gradient = jnp.nan_to_num(at.gradient + held * z, posinf=0.0, neginf=0.0)
             white = Whitening(jnp.zeros_like(z), *_factor(arrow))
-            return _bounded(_solve(white, gradient, sizes))
+            return _step(white, gradient, sizes)
 
         return jax.lax.map(one, (search.z, search.at))
 
-    def trials(state: tuple[_Search, _Gaussian]) -> Any:
-        search = state[0]
+    def trials(state: _State) -> Any:
+        search = state.search
         step = search.length[:, None] * directions(search)
         return jnp.concatenate([search.z - step, search.z - SHORTER * step])
 
-    def around(state: tuple[_Search, _Gaussian]) -> Any:
-        white = Whitening(state[1].centre, *_factor(state[1].precision))
+    def around(state: _State) -> Any:
+        white = Whitening(state.gaussian.centre, *_factor(state.gaussian.precision))
         return jax.vmap(lambda w: unwhiten(white, w, sizes))(draws)
 
-    def searched(state: tuple[_Search, _Gaussian], points: Any, found: _Local) -> tuple[_Search, _Gaussian]:
-        search, _ = state
-        total = found.energy + (held * points**2).sum(axis=1) / 2
-        total = jnp.where(jnp.isfinite(total), total, jnp.inf)
-        now = search.at.energy + (held * search.z**2).sum(axis=1) / 2
+    def searched(state: _State, points: Any, found: _Local) -> _State:
+        search, best = state.search, state.gaussian
+        total = energies(found.energy, points)
+        now = energies(search.at.energy, search.z)
         shorter = total[count:] < total[:count]
         index = jnp.arange(count) + count * shorter
         better = total[index] < now
@@ -241,12 +278,35 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
         drop = jnp.where(better, now - total[index], jnp.where(length > 1e-4, jnp.inf, 0.0))
         at = jax.tree.map(chosen, found, search.at)
         search = _Search(chosen(points, search.z), at, length, drop)
-        # the Gaussian begins at the best mode so far
-        best = jnp.argmin(search.at.energy + (held * search.z**2).sum(axis=1) / 2)
-        return search, _Gaussian(search.z[best], jax.tree.map(lambda x: x[best], search.at.arrow))
+        now = jnp.minimum(now, total[index])
+        first = jnp.argmin(now)
+        new = _Gaussian(search.z[first], jax.tree.map(lambda x: x[first], at.arrow), now[first])
+        best = _where(new.energy < best.energy, new, best)
 
-    def averaged(state: tuple[_Search, _Gaussian], points: Any, found: _Local) -> tuple[_Search, _Gaussian]:
-        search, (centre, precision) = state
+        # once a family has started again, all others are where they were: starts that agree say little
+        wanted = jnp.where(state.rounds == 0, AGREEING, count)
+        tried = state.tried + 1
+        over = (tried == NEWTON_STEPS) | ~(drop > LEAST_DROP).any()
+        again = over & ((now < best.energy + SAME).sum() < wanted) & (state.rounds < ROUNDS)
+        search = _where(again, begun(restarted(best.centre, state.rounds)), search)
+        return state._replace(
+            search=search,
+            gaussian=best,
+            seeking=~over | again,
+            tried=jnp.where(over, 0, tried),
+            rounds=state.rounds + over,
+        )
+
+    def restarted(z: Any, rounds: Any) -> Any:
+        fresh = AWAY * jax.random.normal(jax.random.fold_in(key, rounds), starts.shape, kind)
+        if sizes.families < 2:
+            return fresh
+        family = (rounds * count + jnp.arange(count)) % sizes.families
+        alone = jnp.repeat(jax.nn.one_hot(family, sizes.families, dtype=bool), sizes.local, axis=1)
+        return jnp.where(jnp.pad(alone, ((0, 0), (0, sizes.population))), fresh, z)
+
+    def averaged(state: _State, points: Any, found: _Local) -> _State:
+        centre, precision, _ = state.gaussian
         finite = jnp.isfinite(found.gradient).all(axis=1)
         for block in found.arrow:
             finite &= jnp.isfinite(block).reshape(len(points), -1).all(axis=1)
@@ -260,27 +320,31 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
             lambda old, new: (1 - rate) * old + rate * average(new), precision, found.arrow
         )
         white = Whitening(centre, *_factor(precision))
-        centre = centre - rate * _bounded(_solve(white, average(found.gradient), sizes))
-        return search, _Gaussian(centre, precision)
+        centre = centre - rate * _step(white, average(found.gradient), sizes)
+        gaussian = state.gaussian._replace(centre=centre, precision=precision)
+        return state._replace(gaussian=gaussian, fitted=state.fitted + 1)
 
-    def step(carry: tuple[Any, Any, tuple[_Search, _Gaussian]]) -> tuple[Any, Any, tuple[_Search, _Gaussian]]:
-        tried, fitted, state = carry
-        seeking = (fitted == 0) & (tried < NEWTON_STEPS) & (state[0].drop > LEAST_DROP).any()
-        points = jax.lax.cond(seeking, trials, around, state)
-        found = jax.lax.map(local, points)
-        state = jax.lax.cond(seeking, searched, averaged, state, points, found)
-        return tried + seeking, fitted + ~seeking, state
+    def step(state: _State) -> _State:
+        points = jax.lax.cond(state.seeking, trials, around, state)
+        found = jax.lax.map(partial(_local, potential, sizes=sizes), points)
+        return jax.lax.cond(state.seeking, searched, averaged, state, points, found)
 
-    empty = jax.tree.map(lambda x: jnp.zeros((count, *x.shape), x.dtype), jax.eval_shape(local, starts[0]))
-    unknown = empty._replace(energy=jnp.full(count, jnp.inf, starts.dtype))
-    search = _Search(starts, unknown, jnp.ones(count, starts.dtype), jnp.full(count, jnp.inf, starts.dtype))
-    gaussian = _Gaussian(starts[0], jax.tree.map(lambda x: x[0], unknown.arrow))
-    _, _, (search, gaussian) = jax.lax.while_loop(
-        lambda carry: carry[1] < VARIATIONAL_STEPS, step, (0, 0, (search, gaussian))
-    )
-    energies = search.at.energy + (held * search.z**2).sum(axis=1) / 2
+    nowhere = _Gaussian(starts[0], jax.tree.map(lambda x: x[0], unknown.arrow), jnp.asarray(jnp.inf, kind))
+    state = _State(begun(starts), nowhere, *map(jnp.asarray, (True, 0, 0, 0)))
+    state = jax.lax.while_loop(lambda state: state.fitted < VARIATIONAL_STEPS, step, state)
+    gaussian, search = state.gaussian, state.search
     white = Whitening(gaussian.centre, *_factor(gaussian.precision))
-    return Pilot(white, search.z, energies)
+    return Pilot(white, search.z, energies(search.at.energy, search.z) - gaussian.energy)
+
+
+def _local(potential: Callable[[Any], Any], z: Any, sizes: Sizes) -> _Local:
+    energy, gradient = jax.value_and_grad(potential)(z)
+    return _Local(energy, gradient, _arrow(potential, z, sizes))
+
+
+def _where(condition: Any, this: Any, that: Any) -> Any:
+    """One of two records of arrays."""
+    return jax.tree.map(partial(jnp.where, condition), this, that)
 
 
 def _diagonal(values: Any, sizes: Sizes) -> Arrow:
