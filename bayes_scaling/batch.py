@@ -246,6 +246,7 @@ def _turned(job: _Job, group: _Group) -> _Group:
     """The first warm-up, as in sample.py: every data set's draws turn its own coordinates."""
     data, white, first = group.stand
     state, sizes = first, job.program.sizes
+    moved = np.zeros((job.size, job.settings.chains), bool)
     with _precise(job.settings):
         for chunks in rounds(job.settings.warmup):
             begin, explored = state, []
@@ -258,7 +259,9 @@ def _turned(job: _Job, group: _Group) -> _Group:
                 source.append(sources(draws, lp))
                 found.append(learnt(np.concatenate(draws[np.unique(source[-1])]), sizes))
             turn = Turn(*map(np.stack, zip(*(one or none(sizes) for one in found), strict=True)))
-            at = Place(*(x[np.arange(job.size)[:, None], np.stack(source)] for x in place(state)))
+            source = np.stack(source)
+            moved |= source != np.arange(job.settings.chains)
+            at = Place(*(x[np.arange(job.size)[:, None], source] for x in place(state)))
             white, state = turned(white, turn), afresh(first, state, at, turn, sizes)
             well = np.array([one is not None for one in found])
             if not well.all():  # these begin again where this round began
@@ -267,7 +270,8 @@ def _turned(job: _Job, group: _Group) -> _Group:
                     state,
                     begin,
                 )
-    return group._replace(stand=(data, white, state))
+    parts = (part._replace(moved=int(moved[k].sum())) for k, part in enumerate(group.parts))
+    return group._replace(parts=tuple(parts), stand=(data, white, state))
 
 
 def _advanced(job: _Job, group: _Group, draws: int) -> _Group:

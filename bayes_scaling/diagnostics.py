@@ -45,6 +45,8 @@ class Diagnostics:
         Whether the user stopped the sampler early.
     problems : tuple of str
         What failed, each with what to do; empty when the posterior may be used.
+    moved : int
+        Chains that the first warm-up found in a mode without weight, and that went on from where another was.
     """
 
     rhat: float
@@ -58,6 +60,7 @@ class Diagnostics:
     restarted: int
     interrupted: bool
     problems: tuple[str, ...]
+    moved: int = 0
 
     @property
     def passed(self) -> bool:
@@ -116,6 +119,7 @@ def diagnose(
     max_tree_depth: int = 10,
     restarted: int = 0,
     interrupted: bool = False,
+    moved: int = 0,
 ) -> Diagnostics:
     """Judge a set of draws.
 
@@ -157,7 +161,18 @@ def diagnose(
     if interrupted:
         problems.append(f"interrupted: {draws} draws per chain were kept.")
     return Diagnostics(
-        rhat, bulk, tail, divergences, bfmi, hits, chains, draws, restarted, interrupted, tuple(problems)
+        rhat,
+        bulk,
+        tail,
+        divergences,
+        bfmi,
+        hits,
+        chains,
+        draws,
+        restarted,
+        interrupted,
+        tuple(problems),
+        moved,
     )
 
 

@@ -220,6 +220,7 @@ def _judged(prepared: Prepared, draws: Draws, settings: Settings, tree: xr.DataT
         max_tree_depth=settings.max_tree_depth,
         restarted=draws.restarted,
         interrupted=draws.interrupted,
+        moved=draws.moved,
     )
     report = identifiability(prepared)
     return Posterior(prepared.law, prepared.runs, prepared, tree, diagnostics, report, settings)

@@ -26,7 +26,7 @@ from bayes_scaling._memory import available, require
 from bayes_scaling.diagnostics import mixing
 from bayes_scaling.engine import CHUNK, STATISTICS, Program, Settings, compiled, signature
 from bayes_scaling.layout import Data, Shape
-from bayes_scaling.turn import Chunks, Place, afresh, later_half, learnt, place, sources, turned
+from bayes_scaling.turn import Chunks, afresh, later_half, learnt, places, sources, turned
 from bayes_scaling.whiten import Whitening, flat_size
 
 MOST_RESTARTS = 3
@@ -46,6 +46,7 @@ class Draws:
     restarted: int
     interrupted: bool
     seconds: float
+    moved: int = 0
 
 
 def sample(
@@ -93,8 +94,7 @@ def drawn(
 ) -> Draws:
     """What `sample` does, on at most that many threads; with 0, in the caller's."""
     began = time.perf_counter()
-    vmapped = use_vmap(settings)
-    together = vmapped or bool(devices)
+    together = use_vmap(settings) or bool(devices)
     with jax.enable_x64(settings.precision == "float64"):
         data, program = _program(shape, data, settings, devices)
         settings = affordable(program, shape, data, settings, 1 if together else max(threads, 1))
@@ -255,16 +255,17 @@ class Part(NamedTuple):
     latents: list[np.ndarray]  # (chains, some draws, d) each
     statistics: list[list[np.ndarray]]  # by `STATISTICS`, (chains, some draws) each
     restarts: int
+    moved: int = 0  # chains that the first warm-up gave up where they were
 
 
 def _turned(job: _Job, parts: list[Part]) -> list[Part]:
     """A first warm-up of all chains together: its draws turn the coordinates, then every chain starts afresh.
 
-    In two rounds, since what the first one learns lets the second one see further. A hopeless chain goes on
-    from where another one is.
+    In two rounds: what one learns lets the next see further. Hopeless chains go on from where others are.
     """
     job.tally.explore(job.settings.warmup, job.settings.chains)
     first, sizes = [part.state for part in parts], job.program.sizes
+    moved = np.zeros(job.settings.chains, bool)
     for chunks in rounds(job.settings.warmup):
         states, explored = _explored(job, parts, chunks)
         if job.tally.stop.is_set():
@@ -274,15 +275,13 @@ def _turned(job: _Job, parts: list[Part]) -> list[Part]:
         turn = learnt(np.concatenate(draws[np.unique(source)]), sizes)
         if turn is None:
             return parts
-        if job.together:
-            places = [Place(*(x[source] for x in place(states[0])))]
-        else:
-            places = [place(states[k]) for k in source]
+        moved |= source != np.arange(len(source))
         with jax.enable_x64(job.settings.precision == "float64"):
             white = turned(parts[0].white, turn)
+            each = zip(parts, first, states, places(states, source), np.split(moved, len(parts)), strict=True)
             parts = [
-                part._replace(white=white, state=afresh(begin, state, at, turn, sizes))
-                for part, begin, state, at in zip(parts, first, states, places, strict=True)
+                part._replace(white=white, state=afresh(begin, state, at, turn, sizes), moved=int(lost.sum()))
+                for part, begin, state, at, lost in each
             ]
     return parts
 
@@ -329,7 +328,7 @@ def _in_threads(job: _Job, work: Callable[[int], Any], count: int) -> list[Any]:
 
 def joined(parts: list[Part], draws: int, seconds: float, stopped: bool) -> Draws:
     """Chains side by side and equally long; with few cores a stop leaves some without draws."""
-    restarted, chains = sum(part.restarts > 0 for part in parts), len(parts)
+    restarted, moved, chains = sum(p.restarts > 0 for p in parts), sum(p.moved for p in parts), len(parts)
     parts = [part for part in parts if part.latents]
     if not parts:
         raise KeyboardInterrupt("interrupted before the warm-up was over: there are no draws to keep")
@@ -350,6 +349,7 @@ def joined(parts: list[Part], draws: int, seconds: float, stopped: bool) -> Draw
         restarted=restarted,
         interrupted=stopped and (shortest < draws or len(parts) < chains),
         seconds=seconds,
+        moved=moved,
     )
 
 

@@ -133,6 +133,13 @@ def place(state: Any) -> Place:
     return Place(*map(np.asarray, (state.z, state.z_grad, state.potential_energy, state.energy)))
 
 
+def places(states: Sequence[Any], source: np.ndarray) -> list[Place]:
+    """Where states of one chain each, or one state of all chains, go on if chains do so from ``source``."""
+    if len(states) == len(source):
+        return [place(states[k]) for k in source]
+    return [Place(*(x[source] for x in place(states[0])))]
+
+
 def afresh(first: Any, state: Any, at: Place, turn: Turn, sizes: Sizes) -> Any:
     """A state of NUTS at a place, in turned coordinates, with nothing adapted yet (as in the first)."""
     kind = state.z.dtype

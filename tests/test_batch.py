@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling import batch
+from bayes_scaling import batch, turn
 from bayes_scaling.batch import BatchError, sample_each, sample_many
 from bayes_scaling.layout import Data, Shape, prepare
 from bayes_scaling.sample import Draws, Part, sample, use_vmap
@@ -106,6 +106,17 @@ def test_those_that_lack_draws_go_on_together(tables, vmapped, monkeypatch) -> N
         assert longer.latents.shape[1] == (400 if i == 1 else 800)
         assert longer.statistics["energy"].shape == longer.latents.shape[:2]
         np.testing.assert_array_equal(longer.latents[:, :400], vmapped[i].latents)
+
+
+@pytest.mark.usefixtures("pairs")
+def test_chains_that_move_are_counted(tables, vmapped, monkeypatch) -> None:
+    monkeypatch.setattr(turn, "HOPELESS", 0.0)
+    found = sample_many(*tables, VMAPPED)
+    assert [one.moved for one in vmapped] == [0, 0, 0]
+    assert max(one.moved for one in found) == 1
+    for one in found:
+        assert np.isfinite(one.latents).all()
+        assert not (one.latents[0] == one.latents[1]).all(axis=-1).any(), "from one place, and on their own"
 
 
 @pytest.mark.usefixtures("pairs")

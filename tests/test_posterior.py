@@ -209,7 +209,9 @@ def judged(latents: np.ndarray, **changes) -> Diagnostics:
         "energy": rng.normal(size=shape),
         "n_steps": np.full(shape, 7),
     }
-    options = {k: changes.pop(k) for k in ("interrupted", "restarted", "max_tree_depth") if k in changes}
+    options = {
+        k: changes.pop(k) for k in ("interrupted", "restarted", "moved", "max_tree_depth") if k in changes
+    }
     return diagnose(latents, statistics | changes, **options)
 
 
@@ -269,8 +271,8 @@ def test_heavy_energy_fails(good) -> None:
 def test_tree_depth_and_interruption_are_counted(good) -> None:
     steps = np.full((4, 500), 7)
     steps[0, :5] = 31
-    found = judged(good, n_steps=steps, max_tree_depth=5, interrupted=True, restarted=2)
-    assert (found.tree_depth_hits, found.restarted) == (5, 2)
+    found = judged(good, n_steps=steps, max_tree_depth=5, interrupted=True, restarted=2, moved=1)
+    assert (found.tree_depth_hits, found.restarted, found.moved) == (5, 2, 1)
     assert found.problems == ("interrupted: 500 draws per chain were kept.",)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 import bayes_scaling as bs
 from bayes_scaling import sample as sampling
+from bayes_scaling import turn
 from bayes_scaling.engine import STATISTICS
 from bayes_scaling.layout import Prepared, prepare
 from bayes_scaling.posterior import from_draws
@@ -233,6 +234,21 @@ def test_dead_starts_are_begun_anew(monkeypatch, reference, method) -> None:
     assert again.latents.shape == reference.latents.shape
     assert not np.any(again.latents == reference.latents), "other starts, other draws"
     assert False in verdicts
+
+
+@pytest.mark.parametrize("method", ["threads", "vmap"])
+def test_chains_that_move_are_counted(monkeypatch, reference, method) -> None:
+    """Of two chains one may be below the other in density and mass; here that makes it give its place up."""
+    monkeypatch.setattr(turn, "HOPELESS", 0.0)
+    settings = SETTINGS if method == "threads" else VMAP_FLOAT32
+    found = [draw(replace(settings, seed=seed)) for seed in range(5)]
+    moved = [one for one in found if one.moved]
+    assert reference.moved == 0
+    assert moved
+    assert from_draws(prepared(), moved[0], settings).diagnostics.moved == moved[0].moved
+    for one in moved:
+        assert np.isfinite(one.latents).all()
+        assert not (one.latents[0] == one.latents[1]).all(axis=-1).any(), "from one place, and on their own"
 
 
 def test_a_chain_that_stays_dead_is_no_interruption(monkeypatch) -> None:
