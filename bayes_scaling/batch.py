@@ -38,7 +38,7 @@ from bayes_scaling.sample import (
     use_cache,
     use_vmap,
 )
-from bayes_scaling.turn import Place, Turn, afresh, later_half, learnt, none, place, sources, turned
+from bayes_scaling.turn import Place, Turn, afresh, none, place, taught, turned
 from bayes_scaling.whiten import flat_size
 
 #: Bytes that one vmapped call and the draws that it brings may take, on the device and on the host.
@@ -253,17 +253,13 @@ def _turned(job: _Job, group: _Group) -> _Group:
             for _ in range(chunks):
                 state, (_, out, w) = job.program.advance(data, white, state)
                 explored.append((np.asarray(w), np.asarray(out[STATISTICS.index("lp")])))
-            found, source = [], []
-            for k in range(job.size):
-                draws, lp = later_half([[(w[k], lp[k]) for w, lp in explored]])
-                source.append(sources(draws, lp))
-                found.append(learnt(np.concatenate(draws[np.unique(source[-1])]), sizes))
-            turn = Turn(*map(np.stack, zip(*(one or none(sizes) for one in found), strict=True)))
-            source = np.stack(source)
-            moved |= source != np.arange(job.settings.chains)
+            each = [taught([[(w[k], lp[k]) for w, lp in explored]], sizes) for k in range(job.size)]
+            turn = Turn(*map(np.stack, zip(*(one or none(sizes) for one, _ in each), strict=True)))
+            source = np.stack([source for _, source in each])
             at = Place(*(x[np.arange(job.size)[:, None], source] for x in place(state)))
             white, state = turned(white, turn), afresh(first, state, at, turn, sizes)
-            well = np.array([one is not None for one in found])
+            well = np.array([one is not None for one, _ in each])
+            moved |= well[:, None] & (source != np.arange(job.settings.chains))
             if not well.all():  # these begin again where this round began
                 state = jax.tree.map(
                     lambda new, old, well=well: jnp.where(well.reshape(-1, *[1] * (new.ndim - 1)), new, old),

@@ -26,7 +26,7 @@ from bayes_scaling._memory import available, require
 from bayes_scaling.diagnostics import mixing
 from bayes_scaling.engine import CHUNK, STATISTICS, Program, Settings, compiled, signature
 from bayes_scaling.layout import Data, Shape
-from bayes_scaling.turn import Chunks, afresh, later_half, learnt, places, sources, turned
+from bayes_scaling.turn import Chunks, afresh, places, taught, turned
 from bayes_scaling.whiten import Whitening, flat_size
 
 MOST_RESTARTS = 3
@@ -270,9 +270,7 @@ def _turned(job: _Job, parts: list[Part]) -> list[Part]:
         states, explored = _explored(job, parts, chunks)
         if job.tally.stop.is_set():
             return parts
-        draws, lp = later_half(explored)
-        source = sources(draws, lp)
-        turn = learnt(np.concatenate(draws[np.unique(source)]), sizes)
+        turn, source = taught(explored, sizes)
         if turn is None:
             return parts
         moved |= source != np.arange(len(source))

@@ -104,6 +104,13 @@ def sources(draws: np.ndarray, lp: np.ndarray) -> np.ndarray:
     return chains
 
 
+def taught(explored: Sequence[Chunks], sizes: Sizes) -> tuple[Turn | None, np.ndarray]:
+    """The turn that a round of the first warm-up teaches, and for each chain whose place it goes on from."""
+    draws, lp = later_half(explored)
+    source = sources(draws, lp)
+    return learnt(np.concatenate(draws[np.unique(source)]), sizes), source
+
+
 def none(sizes: Sizes) -> Turn:
     """The turn that changes nothing."""
     families, local, population = sizes

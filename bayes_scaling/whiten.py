@@ -31,8 +31,8 @@ LEAST_DROP = 1e-4
 #: Starts of Newton's method, which are as many as antithetic pairs of draws of the variational iteration.
 PAIRS = 4
 
-#: Modes within this many nats are the same. If fewer starts than this agree on the best one, families start
-#: again, one at a time, in up to this many further rounds.
+#: Modes within `SAME` nats are the same. If fewer than `AGREEING` starts find the best one, families start
+#: again, one at a time, in up to `ROUNDS` further rounds.
 SAME = 1.0
 AGREEING = 3
 ROUNDS = 4
@@ -209,8 +209,8 @@ class Pilot(NamedTuple):
 def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Sizes, key: Any) -> Pilot:
     """Modes near some starts, and the Gaussian nearest to the posterior around the best of them.
 
-    Newton's method with two step lengths per start, in rounds: where no two starts agree on the best mode, a
-    family may be in a wrong one, and since families are independent given the population it starts again
+    Newton's method with two step lengths per start, in rounds: where fewer than three agree on the best mode,
+    a family may be in a wrong one, and since families are independent given the population it starts again
     alone. Then the variational Newton iteration. Both evaluate the same number of points by the same code,
     so that the model is compiled into the program only once.
 

@@ -131,9 +131,9 @@ def test_dead_starts_are_begun_anew(tables, vmapped, monkeypatch) -> None:
     found = sample_many(shape, data_sets, VMAPPED)
     assert [one.restarted for one in found] == [1, 0, 0]
     assert found[0].latents.shape == vmapped[0].latents.shape
-    # single numbers of a narrow posterior may coincide in float32, whole draws do not
-    same = (found[0].latents == vmapped[0].latents).all(axis=-1)
-    assert not same.any(), "another start, other draws"
+    # single numbers of a narrow posterior may coincide in float32; one whole draw would exceed this share
+    same = found[0].latents == vmapped[0].latents
+    assert same.mean() < 0.001, "another start, other draws"
     np.testing.assert_array_equal(found[2].latents, vmapped[2].latents)
 
 

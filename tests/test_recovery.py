@@ -23,7 +23,7 @@ from tests._simulate import FEW, FOUNDATION, design, replications
 REPLICATIONS = int(os.environ.get("BAYES_SCALING_REPLICATIONS", "200"))
 #: Few draws: a rank is a share, and two hundred of them are looked at.
 THOROUGH = bs.Settings(chains=2, warmup=200, draws=300, most_draws=600, target_accept=0.85, max_tree_depth=7)
-#: Its break may lie in several places, along curved ridges: longer chains, and more of them.
+#: For the broken power law, whose break may lie in several places, along curved ridges.
 LONGER = replace(THOROUGH, chains=4, warmup=300, draws=400, most_draws=1600, max_tree_depth=10)
 
 

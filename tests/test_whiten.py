@@ -9,6 +9,7 @@ import pytest
 from bayes_scaling.turn import Turn, _gradient, _position, learnt, none, sources, turned
 from bayes_scaling.whiten import (
     PAIRS,
+    Pilot,
     Sizes,
     Whitening,
     _arrow,
@@ -40,6 +41,10 @@ def gaussian(quadratic):
     return lambda z: (z - mean) @ precision @ (z - mean) / 2
 
 
+def piloted(potential, starts) -> Pilot:
+    return jax.jit(lambda z, key: pilot_fit(potential, np.zeros(8), z, SIZES, key))(starts, jax.random.key(0))
+
+
 def linear_map(white: Whitening) -> np.ndarray:
     d = len(white.mode)
     return np.stack([np.asarray(unwhiten(white, e, SIZES) - white.mode) for e in np.eye(d)], axis=1)
@@ -56,9 +61,7 @@ def test_whitened_hessian_of_a_quadratic_is_the_identity(quadratic) -> None:
 def test_pilot_fit_recovers_a_gaussian(quadratic) -> None:
     starts = np.random.default_rng(2).normal(size=(PAIRS, 8))
     with jax.enable_x64(True):
-        pilot = jax.jit(lambda z, key: pilot_fit(gaussian(quadratic), np.zeros(8), z, SIZES, key))(
-            starts, jax.random.key(0)
-        )
+        pilot = piloted(gaussian(quadratic), starts)
         scale = linear_map(pilot.white)
     np.testing.assert_allclose(pilot.white.mode, quadratic[0], atol=1e-4)
     np.testing.assert_allclose(pilot.modes, np.tile(quadratic[0], (PAIRS, 1)), atol=1e-6)
@@ -84,9 +87,7 @@ def test_pilot_fit_reaches_the_mode_of_a_curved_potential(quadratic) -> None:
 
     with jax.enable_x64(True):
         starts = np.full((PAIRS, 8), 4.0) * np.arange(1, PAIRS + 1)[:, None]
-        pilot = jax.jit(lambda z, key: pilot_fit(potential, np.zeros(8), z, SIZES, key))(
-            starts, jax.random.key(0)
-        )
+        pilot = piloted(potential, starts)
         scale = linear_map(pilot.white)
     energies = np.asarray(pilot.energies)
     np.testing.assert_allclose(pilot.modes, np.tile(mean, (PAIRS, 1)), atol=1e-2)
@@ -110,9 +111,7 @@ def test_a_family_in_a_wrong_mode_starts_again_alone() -> None:
     starts = np.zeros((PAIRS, 8))
     starts[:, [0, 2, 4]] = [[-2, 2, -2], [2, -2, -2], [-2, -2, 2], [-2, -2, -2]]
     with jax.enable_x64(True):
-        pilot = jax.jit(lambda z, key: pilot_fit(potential, np.zeros(8), z, SIZES, key))(
-            starts, jax.random.key(0)
-        )
+        pilot = piloted(potential, starts)
         found = np.asarray(jax.vmap(potential)(pilot.modes))
         best = float(potential(np.array([2.06, 0, 2.09, 0, 2.14, 0, 0, 0])))
     centre, energies = np.asarray(pilot.white.mode), np.asarray(pilot.energies)
@@ -125,9 +124,7 @@ def test_a_distant_family_does_not_hold_up_the_others() -> None:
     """A step is one prior standard deviation at most: a family at a thousand of them is still on its way."""
     mean = np.array([1e3, 0.0, 3.0, -2.0, 1.0, 4.0, 0.0, 0.0])
     with jax.enable_x64(True):
-        pilot = jax.jit(lambda z, key: pilot_fit(gaussian((mean, np.eye(8))), np.zeros(8), z, SIZES, key))(
-            np.zeros((PAIRS, 8)), jax.random.key(0)
-        )
+        pilot = piloted(gaussian((mean, np.eye(8))), np.zeros((PAIRS, 8)))
     modes = np.asarray(pilot.modes)
     assert ((modes[:, 0] > 0) & (modes[:, 0] < 999)).all(), modes[:, 0]
     np.testing.assert_allclose(modes[:, 1:], np.tile(mean[1:], (PAIRS, 1)), atol=1e-6)
