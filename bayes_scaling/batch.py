@@ -20,8 +20,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bayes_scaling.engine import CHUNK, STATISTICS, Program, Settings, compiled, signature
-from bayes_scaling.latents import sizes_of
+from bayes_scaling.engine import CHUNK, STATISTICS, Program, Settings, compiled
+from bayes_scaling.latents import signature, sizes_of
 from bayes_scaling.layout import Data, Shape
 from bayes_scaling.sample import (
     MOST_RESTARTS,

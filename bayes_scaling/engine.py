@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -86,7 +87,9 @@ def resolved(settings: Settings, shape: Shape) -> Settings:
 class Program(NamedTuple):
     """The compiled functions of one shape; each takes the data as an argument."""
 
-    start: Callable[..., Any]  # (data, key) -> white, states of all chains
+    start: Callable[
+        ..., Any
+    ]  # (data, key) -> white, states of all chains (a list, if each is a call by itself)
     advance: Callable[..., Any]  # (data, whitening, state) -> state, (latents, statistics, whitened)
     sizes: Sizes
     working: float = 0.0  # bytes that a call takes, at most
@@ -185,15 +188,11 @@ def _compiled(
     if data_sets:
         start, advance = jax.vmap(start), jax.vmap(advance)
         data, key = jax.tree.map(lambda x: jax.ShapeDtypeStruct((data_sets, *x.shape), x.dtype), (data, key))
-    white, states = jax.eval_shape(start, data, key)
-    places = None
-    if devices:
-        run, places = shared_out(advance, vmapped, devices)
-    else:
-        run = jax.jit(advance)
-        if not vmapped:
-            states = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), states)
-    lowered = (jax.jit(start).lower(data, key), run.lower(data, white, states))
+    single = not (vmapped or devices)
+    begin = jax.jit(partial(_apart, start) if single else start).trace(data, key)
+    white, states = begin.out_info
+    run, places = shared_out(advance, vmapped, devices) if devices else (jax.jit(advance), None)
+    lowered = (begin.lower(), run.lower(data, white, states[0] if single else states))
     with ThreadPoolExecutor(2) as pool:
         start, advance = pool.map(lambda program: program.compile(), lowered)
     found = Program(start, advance, sizes, max(map(_working, (start, advance))))
@@ -201,6 +200,13 @@ def _compiled(
         return found
     # what lies elsewhere is moved; states are in their place from the second call on
     return found._replace(advance=lambda *arguments: advance(*jax.device_put(arguments, places)))
+
+
+def _apart(start: Callable[..., Any], data: Data, key: Any) -> tuple[Whitening, list[Any]]:
+    """States of single chains: taken apart outside, every kind of leaf would need a program of its own."""
+    white, states = start(data, key)
+    chains = len(states.potential_energy)
+    return white, [jax.tree.map(itemgetter(c), states) for c in range(chains)]
 
 
 def shared_out(
@@ -223,9 +229,3 @@ def _working(program: Any) -> float:
     """Bytes that a call of a compiled program takes."""
     known = program.memory_analysis()
     return float(known.temp_size_in_bytes + known.output_size_in_bytes) if known else 0.0
-
-
-def signature(data: Data) -> tuple[Any, ...]:
-    """Shapes and types of the data, hashable."""
-    leaves, tree = jax.tree.flatten(data)
-    return tuple((x.shape, np.dtype(x.dtype)) for x in leaves), tree

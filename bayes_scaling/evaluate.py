@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
 
-from bayes_scaling.engine import TRACING, signature
-from bayes_scaling.latents import constrain, pack, prior_draw, reparametrised, unpack
+from bayes_scaling.engine import TRACING
+from bayes_scaling.latents import constrain, pack, prior_draw, reparametrised, signature, unpack
 from bayes_scaling.layout import Data, Shape
 from bayes_scaling.observe import ClusteredStudentT
 from bayes_scaling.sample import cast, use_cache

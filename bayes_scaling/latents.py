@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -40,8 +40,22 @@ def prior_draw(shape: Shape, data: Data, key: Any) -> dict[str, Any]:
     }
 
 
+def signature(data: Data) -> tuple[Any, ...]:
+    """Shapes and types of the data, hashable."""
+    leaves, tree = jax.tree.flatten(data)
+    return tuple((x.shape, np.dtype(x.dtype)) for x in leaves), tree
+
+
 def site_shapes(shape: Shape, data: Data) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
     """Shapes of the family sites and of the population sites."""
+    return _site_shapes(shape, signature(data))
+
+
+@lru_cache(maxsize=256)
+def _site_shapes(shape: Shape, signature: tuple[Any, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    leaves, tree = signature
+    like = [jax.ShapeDtypeStruct(size, jax.dtypes.canonicalize_dtype(kind)) for size, kind in leaves]
+    data = jax.tree.unflatten(tree, like)
     shapes = jax.eval_shape(partial(prior_draw, shape), data, jax.random.key(0))
     own = {n: s.shape for n, s in shapes.items() if n in ("family", "structure_family")}
     return own, {n: s.shape for n, s in shapes.items() if n not in own}

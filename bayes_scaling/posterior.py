@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -153,8 +154,9 @@ def fit(
         prepared, conflict = borrow(prepared, borrowed, trust=trust, seed=(settings or Settings()).seed)
     settings = settings or Settings()
     _room_for_rows(len(prepared.measured.response), settings)
-    ready(prepared.shape, prepared.data, resolved(settings, prepared.shape))
     with ThreadPoolExecutor(1) as beside:
+        beside.submit(import_module, "arviz_stats.base.array")  # what judges the draws is long in loading
+        ready(prepared.shape, prepared.data, resolved(settings, prepared.shape))
         # drawing the prior, and compiling what names draws, takes as long as many a fit: while the chains run
         before = beside.submit(prior_groups, prepared, settings.seed)
 

@@ -24,7 +24,8 @@ import platformdirs
 
 from bayes_scaling._memory import available, require
 from bayes_scaling.diagnostics import mixing
-from bayes_scaling.engine import CHUNK, STATISTICS, Program, Settings, compiled, signature
+from bayes_scaling.engine import CHUNK, STATISTICS, Program, Settings, compiled
+from bayes_scaling.latents import signature
 from bayes_scaling.layout import Data, Shape
 from bayes_scaling.turn import Chunks, afresh, places, taught, turned
 from bayes_scaling.whiten import Whitening, flat_size
@@ -100,10 +101,7 @@ def drawn(
         settings = affordable(program, shape, data, settings, 1 if together else max(threads, 1))
         job = _Job(program, data, settings, tally, together, threads)
         white, states = program.start(data, jax.random.key(settings.seed))
-        each = [states]
-        if not together:
-            each = [jax.tree.map(lambda x, c=c: x[c], states) for c in range(settings.chains)]
-        parts = [Part(white, state, 0, [], [], 0) for state in each]
+        parts = [Part(white, state, 0, [], [], 0) for state in ([states] if together else states)]
         parts = _turned(job, parts)
     draws = 0
     while True:
@@ -161,7 +159,7 @@ def use_cache() -> None:
         return
     folder = Path(wanted) if wanted else Path(platformdirs.user_cache_dir("bayes_scaling")) / "programs"
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def fixed(settings: Settings) -> Settings:
@@ -362,9 +360,8 @@ def _advance(job: _Job, parts: list[Part], draws: int) -> list[Part]:
                     break
                 key = jax.random.fold_in(jax.random.key(job.settings.seed), attempt)
                 white, states = job.program.start(job.data, key)
-                if not job.together:
-                    states = jax.tree.map(lambda x: x[c], states)
-                part = _run(job, Part(white, states, 0, [], [], attempt), draws)
+                state = states if job.together else states[c]
+                part = _run(job, Part(white, state, 0, [], [], attempt), draws)
             return part
 
     return _in_threads(job, work, len(parts))

@@ -233,12 +233,11 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
     draws = jax.random.normal(key, (count, d), kind)
     draws = jnp.concatenate([draws, -draws])
     held_arrow = _diagonal(held, sizes)
-    empty = jax.eval_shape(partial(_local, potential, sizes=sizes), starts[0])
-    unknown = jax.tree.map(lambda x: jnp.zeros((count, *x.shape), x.dtype), empty)
+    blank = jax.tree.map(lambda x: jnp.zeros((count, *x.shape), kind), held_arrow)
+    unknown = _Local(jnp.full(count, jnp.inf, kind), jnp.zeros_like(starts), blank)
 
     def begun(z: Any) -> _Search:
-        endless = jnp.full(count, jnp.inf, kind)
-        return _Search(z, unknown._replace(energy=endless), jnp.ones(count, kind), endless)
+        return _Search(z, unknown, jnp.ones(count, kind), unknown.energy)
 
     def energies(energy: Any, z: Any) -> Any:
         total = energy + (held * z**2).sum(axis=1) / 2
@@ -329,7 +328,7 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
         found = jax.lax.map(partial(_local, potential, sizes=sizes), points)
         return jax.lax.cond(state.seeking, searched, averaged, state, points, found)
 
-    nowhere = _Gaussian(starts[0], jax.tree.map(lambda x: x[0], unknown.arrow), jnp.asarray(jnp.inf, kind))
+    nowhere = _Gaussian(starts[0], jax.tree.map(lambda x: x[0], blank), jnp.asarray(jnp.inf, kind))
     state = _State(begun(starts), nowhere, *map(jnp.asarray, (True, 0, 0, 0)))
     state = jax.lax.while_loop(lambda state: state.fitted < VARIATIONAL_STEPS, step, state)
     gaussian, search = state.gaussian, state.search

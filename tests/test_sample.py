@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -300,3 +302,26 @@ def test_a_cache_that_the_user_has_chosen_in_jax_stays(no_cache, monkeypatch, tm
     monkeypatch.setenv("BAYES_SCALING_CACHE", str(tmp_path / "mine"))
     use_cache()
     assert jax.config.jax_compilation_cache_dir == str(tmp_path)
+
+
+FIRST_FORECAST = """
+import jax.monitoring
+missed = []
+jax.monitoring.register_event_listener(lambda event, **_: missed.extend(["cache_misses" in event]))
+import bayes_scaling as bs
+table = bs.datasets.load("pile-families")
+few = bs.Settings(chains=2, warmup=50, draws=50, most_draws=50)
+one = table[table.family == table.family.iloc[0]]
+posterior = bs.fit("power_law_offset", one, inputs={"x": "params"}, response="loss", settings=few)
+bs.forecast(posterior, {"x": "70B"}, allow_failed=True)
+print(sum(missed))
+"""
+
+
+def test_a_fresh_process_takes_every_program_from_the_cache(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("BAYES_SCALING_CACHE", str(tmp_path))
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    command = [sys.executable, "-c", FIRST_FORECAST]
+    cold, cached = (int(subprocess.check_output(command, text=True)) for _ in range(2))
+    assert cold > 5
+    assert cached == 0
