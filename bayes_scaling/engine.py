@@ -29,7 +29,8 @@ from bayes_scaling.whiten import AWAY, PAIRS, Sizes, Whitening, flat_size, pilot
 CHUNK = 100
 #: Deepest tree of a warm-up: trajectories that no coordinates shorten yet would take most of the time.
 WARMUP_DEPTH = 8
-#: Precision, in prior units, with which the pilot fit holds the logs of scales at their prior means.
+#: Precision, in prior units, with which the pilot fit holds the logs of scales at their prior means; one for
+#: each family, if there are more: the spike at a vanishing spread grows with their number.
 HELD = 25.0
 #: Other modes within this many nats of the best one start chains too.
 NEARLY_AS_GOOD = 6.0
@@ -122,7 +123,7 @@ def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
         starts = jax.random.normal(key_start, (PAIRS, flat_size(sizes)), kind)
         starts = starts * jnp.where(jnp.arange(PAIRS) == 0, 0.05, AWAY).astype(kind)[:, None]
         # the joint density of a hierarchy has spikes where a scale vanishes: the search holds the scales
-        held = HELD * scales(shape, data).astype(kind)
+        held = max(HELD, shape.families) * scales(shape, data).astype(kind)
         white, modes, energies = pilot_fit(partial(potential, data), held, starts, sizes, key_fit)
         # chains start around the fit, and around other modes that are nearly as good
         chain = jnp.arange(settings.chains) % PAIRS

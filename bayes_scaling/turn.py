@@ -49,21 +49,35 @@ def later_half(explored: Sequence[Chunks]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def learnt(draws: np.ndarray, sizes: Sizes) -> Turn | None:
-    """The turn after which whitened draws (n, d) are about unit normal; None if too few are finite."""
+    """The turn after which whitened draws (n, d) are about unit normal; None if too few are finite.
+
+    What n draws of a chain leave unknown of the slopes on the population adds up over the families, and a
+    thousand of them make it stiff. So a slope counts by what the halves of the draws, of other chains where
+    there are several, agree on.
+    """
     draws = draws[np.isfinite(draws).all(axis=1)]
     count, cut = len(draws), sizes.families * sizes.local
     if count < 2 * (sizes.local + sizes.population):
         return None
     centred = draws - draws.mean(axis=0)
     own, shared = centred[:, :cut], centred[:, cut:]
-    ridge = SHRINKAGE * sizes.population * np.eye(sizes.population)
-    slopes = np.linalg.solve(shared.T @ shared + ridge, shared.T @ own)  # (g, F p)
+    slopes = _slopes(centred, cut)
+    first, second = (_slopes(half - half.mean(axis=0), cut) for half in np.array_split(draws, 2))
+    agreed = (first * second).sum(axis=1) / np.maximum((slopes**2).sum(axis=1), np.finfo(float).tiny)
+    slopes *= np.clip(agreed, 0.0, 1.0)[:, None]
     rest = (own - shared @ slopes).reshape(count, sizes.families, sizes.local)
     return Turn(
         _root(np.einsum("nfi,nfj->fij", rest, rest) / (count - 1), count),
         np.moveaxis(slopes.reshape(sizes.population, sizes.families, sizes.local), 0, -1),
         _root(shared.T @ shared / (count - 1), count),
     )
+
+
+def _slopes(centred: np.ndarray, cut: int) -> np.ndarray:
+    """Of the families' coordinates on those of the population, (g, F p)."""
+    own, shared = centred[:, :cut], centred[:, cut:]
+    ridge = SHRINKAGE * shared.shape[1] * np.eye(shared.shape[1])
+    return np.linalg.solve(shared.T @ shared + ridge, shared.T @ own)
 
 
 def _root(covariance: np.ndarray, count: int) -> np.ndarray:
