@@ -22,11 +22,14 @@ import jax.numpy as jnp
 #: Curvatures are kept above this: every latent has unit prior scale, so a posterior flatter than that is the
 #: sign of a bad starting point and not of a wide posterior.
 LEAST_CURVATURE = 0.5
-NEWTON_STEPS = 40
 
 #: Newton's method tries a step and a shorter one, and stops when no start gains more than this many nats.
 SHORTER = 0.25
 LEAST_DROP = 1e-4
+
+#: Steps of a round, and of one in which the best start still gains more than `SAME` nats a step.
+NEWTON_STEPS = 40
+MOST_NEWTON_STEPS = 160
 
 #: Starts of Newton's method, which are as many as antithetic pairs of draws of the variational iteration.
 PAIRS = 4
@@ -285,7 +288,8 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
         # once a family has started again, all others are where they were: starts that agree say little
         wanted = jnp.where(state.rounds == 0, AGREEING, count)
         tried = state.tried + 1
-        over = (tried == NEWTON_STEPS) | ~(drop > LEAST_DROP).any()
+        most = jnp.where(drop[first] > SAME, MOST_NEWTON_STEPS, NEWTON_STEPS)
+        over = (tried >= most) | ~(drop > LEAST_DROP).any()
         again = over & ((now < best.energy + SAME).sum() < wanted) & (state.rounds < ROUNDS)
         search = _where(again, begun(restarted(best.centre, state.rounds)), search)
         return state._replace(
