@@ -81,8 +81,9 @@ class Posterior:
         Returns
         -------
         DataFrame
-            One row per quantity and family; ``prior share`` is the part of the prior's standard deviation
-            that is left (unconstrained scale): near 1, the number is the prior's and not the data's.
+            One row per quantity and family; ``prior share`` is the width of the central 90 % interval as a
+            part of the prior's (unconstrained scale; log, if a derived quantity is positive in all draws):
+            near 1, the number is the prior's and not the data's.
         """
         return summarise(self, prob)
 
@@ -246,7 +247,8 @@ def summarise(posterior: Posterior, prob: float = 0.9) -> pd.DataFrame:
         cells = values.reshape(*values.shape[:2], -1)
         before = before.reshape(*before.shape[:2], -1)
         labels = posterior.families if "family" in draws[name].dims and not single else [""]
-        kind = support.get(str(name), "real")
+        positive = (values > 0).all() and (before > 0).all()
+        kind = support.get(str(name), "positive" if positive else "real")
         rhat = array_stats.rhat(cells, chain_axis=0, draw_axis=1)
         ess = array_stats.ess(cells, chain_axis=0, draw_axis=1)
         for k, label in enumerate(labels):
@@ -258,9 +260,15 @@ def summarise(posterior: Posterior, prob: float = 0.9) -> pd.DataFrame:
             }
             row[f"{100 * low:g} %"], row[f"{100 * high:g} %"] = np.quantile(x, [low, high])
             row["R-hat"], row["ESS"] = float(np.ravel(rhat)[k]), float(np.ravel(ess)[k])
-            row["prior share"] = to_free(kind, x).std() / max(to_free(kind, before[..., k]).std(), 1e-300)
+            row["prior share"] = _width(kind, x) / max(_width(kind, before[..., k]), 1e-300)
             table.append(row)
     return pd.DataFrame(table).set_index("quantity")
+
+
+def _width(kind: str, draws: np.ndarray) -> float:
+    """Width of the central 90 % interval on the unconstrained scale."""
+    low, high = np.quantile(to_free(kind, draws), [0.05, 0.95])
+    return float(high - low)
 
 
 def _is_scale(name: str) -> bool:

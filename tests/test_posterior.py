@@ -180,6 +180,9 @@ def test_summary(posterior) -> None:
     assert (table["10 %"] < table["median"]).all()
     assert (table["median"] < table["90 %"]).all()
     assert table.loc["E[a]", "prior share"] < 0.3 < table.loc["degrees_of_freedom", "prior share"]
+    # an optimal size spans orders of magnitude: shares of its width make sense on the log scale only
+    optimal = [name for name in table.index if name.startswith("params_1e24")]
+    assert table.loc[optimal, "prior share"].between(0.001, 2.0).all()
 
 
 def test_summary_of_one_family_has_no_brackets(rows) -> None:
