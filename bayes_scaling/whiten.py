@@ -41,8 +41,12 @@ AGREEING = 3
 ROUNDS = 4
 #: Standard deviation, in prior units, of starts away from the centre of the prior.
 AWAY = 0.7
+
+#: Steps of the variational iteration, and how far each goes. One after which the objective is more than
+#: `SLACK` nats above the lowest so far is taken back, and a step of half the length tried.
 VARIATIONAL_STEPS = 30
 DAMPING = 0.3
+SLACK = 5.0
 
 
 class Whitening(NamedTuple):
@@ -185,16 +189,27 @@ class _Search(NamedTuple):
 
 
 class _Gaussian(NamedTuple):
-    """Where the variational iteration is; it begins at the best mode found, of that energy."""
+    """A Gaussian of the variational iteration, which begins at the best mode found, of that energy."""
 
     centre: Any  # (d,)
     precision: Arrow
     energy: Any
 
 
+class _Fit(NamedTuple):
+    """The variational iteration: a Gaussian, what its draws say on average, and the one to be tried next."""
+
+    gaussian: _Gaussian
+    gradient: Any  # (d,)
+    hessian: Arrow
+    trial: _Gaussian
+    objective: Any  # the lowest so far
+    rate: Any
+
+
 class _State(NamedTuple):
     search: _Search
-    gaussian: _Gaussian
+    fit: _Fit
     seeking: Any
     tried: Any  # steps of this round
     rounds: Any  # rounds that are over
@@ -262,11 +277,11 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
         return jnp.concatenate([search.z - step, search.z - SHORTER * step])
 
     def around(state: _State) -> Any:
-        white = Whitening(state.gaussian.centre, *_factor(state.gaussian.precision))
+        white = _whitening(state.fit.trial)
         return jax.vmap(lambda w: unwhiten(white, w, sizes))(draws)
 
     def searched(state: _State, points: Any, found: _Local) -> _State:
-        search, best = state.search, state.gaussian
+        search, best = state.search, state.fit.gaussian
         total = energies(found.energy, points)
         now = energies(search.at.energy, search.z)
         shorter = total[count:] < total[:count]
@@ -294,7 +309,7 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
         search = _where(again, begun(restarted(best.centre, state.rounds)), search)
         return state._replace(
             search=search,
-            gaussian=best,
+            fit=state.fit._replace(gaussian=best, trial=best),
             seeking=~over | again,
             tried=jnp.where(over, 0, tried),
             rounds=state.rounds + over,
@@ -309,7 +324,7 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
         return jnp.where(jnp.pad(alone, ((0, 0), (0, sizes.population))), fresh, z)
 
     def averaged(state: _State, points: Any, found: _Local) -> _State:
-        centre, precision, _ = state.gaussian
+        fit = state.fit
         finite = jnp.isfinite(found.gradient).all(axis=1)
         for block in found.arrow:
             finite &= jnp.isfinite(block).reshape(len(points), -1).all(axis=1)
@@ -318,31 +333,48 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
         def average(values: Any) -> Any:
             return jnp.tensordot(share, jnp.nan_to_num(values, posinf=0.0, neginf=0.0), 1)
 
-        rate = DAMPING * finite.any()
-        precision = jax.tree.map(
-            lambda old, new: (1 - rate) * old + rate * average(new), precision, found.arrow
-        )
-        white = Whitening(centre, *_factor(precision))
-        centre = centre - rate * _step(white, average(found.gradient), sizes)
-        gaussian = state.gaussian._replace(centre=centre, precision=precision)
-        return state._replace(gaussian=gaussian, fitted=state.fitted + 1)
+        # the draws are the same in all steps, so that what is minimised can be compared
+        objective = found.energy.mean() - _log_volume(_whitening(fit.trial))
+        objective = jnp.where(jnp.isfinite(objective) & finite.any(), objective, jnp.inf)
+        better = objective <= fit.objective + SLACK
+        here = (fit.trial, average(found.gradient), jax.tree.map(average, found.arrow))
+        gaussian, gradient, hessian = _where(better, here, (fit.gaussian, fit.gradient, fit.hessian))
+        rate = jnp.where(better, jnp.minimum(2 * fit.rate, DAMPING), fit.rate / 2)
+        precision = jax.tree.map(lambda old, new: (1 - rate) * old + rate * new, gaussian.precision, hessian)
+        trial = gaussian._replace(precision=precision)
+        trial = trial._replace(centre=gaussian.centre - rate * _step(_whitening(trial), gradient, sizes))
+        objective = jnp.minimum(objective, fit.objective)
+        fit = _Fit(gaussian, gradient, hessian, trial, objective, rate)
+        return state._replace(fit=fit, fitted=state.fitted + 1)
 
     def step(state: _State) -> _State:
         points = jax.lax.cond(state.seeking, trials, around, state)
         found = jax.lax.map(partial(_local, potential, sizes=sizes), points)
         return jax.lax.cond(state.seeking, searched, averaged, state, points, found)
 
-    nowhere = _Gaussian(starts[0], jax.tree.map(lambda x: x[0], blank), jnp.asarray(jnp.inf, kind))
-    state = _State(begun(starts), nowhere, *map(jnp.asarray, (True, 0, 0, 0)))
+    endless = jnp.asarray(jnp.inf, kind)
+    empty = jax.tree.map(lambda x: x[0], blank)
+    nowhere = _Gaussian(starts[0], empty, endless)
+    fit = _Fit(nowhere, jnp.zeros(d, kind), empty, nowhere, endless, jnp.asarray(DAMPING, kind))
+    state = _State(begun(starts), fit, *map(jnp.asarray, (True, 0, 0, 0)))
     state = jax.lax.while_loop(lambda state: state.fitted < VARIATIONAL_STEPS, step, state)
-    gaussian, search = state.gaussian, state.search
-    white = Whitening(gaussian.centre, *_factor(gaussian.precision))
-    return Pilot(white, search.z, energies(search.at.energy, search.z) - gaussian.energy)
+    gaussian, search = state.fit.gaussian, state.search
+    return Pilot(_whitening(gaussian), search.z, energies(search.at.energy, search.z) - gaussian.energy)
 
 
 def _local(potential: Callable[[Any], Any], z: Any, sizes: Sizes) -> _Local:
     energy, gradient = jax.value_and_grad(potential)(z)
     return _Local(energy, gradient, _arrow(potential, z, sizes))
+
+
+def _whitening(gaussian: _Gaussian) -> Whitening:
+    return Whitening(gaussian.centre, *_factor(gaussian.precision))
+
+
+def _log_volume(white: Whitening) -> Any:
+    """Log determinant of the map from whitened coordinates to the latents."""
+    blocks = (white.family, white.population)
+    return sum(jnp.log(jnp.diagonal(x, axis1=-2, axis2=-1)).sum() for x in blocks)
 
 
 def _where(condition: Any, this: Any, that: Any) -> Any:
