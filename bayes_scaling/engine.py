@@ -1,7 +1,7 @@
 """The compiled programs of one shape: a pilot fit that sets the coordinates, and NUTS in them.
 
 The kernel is NumPyro's own (``numpyro.infer.hmc.hmc``), run inside ``lax.scan``, in the coordinates of a
-Gaussian fit (whiten.py).
+Gaussian fit (pilot.py, whiten.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from numpyro.infer.hmc_util import euclidean_kinetic_energy
 
 from bayes_scaling.latents import energy, scales, sizes_of
 from bayes_scaling.layout import Data, Shape
-from bayes_scaling.whiten import AWAY, PAIRS, Sizes, Whitening, flat_size, pilot_fit, unwhiten, whiten
+from bayes_scaling.pilot import AWAY, PAIRS, pilot_fit
+from bayes_scaling.whiten import Sizes, Whitening, flat_size, unwhiten, whiten
 
 #: Iterations per call of the compiled program: how often progress is shown and Ctrl-C is heard.
 CHUNK = 100

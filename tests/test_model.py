@@ -20,7 +20,7 @@ from bayes_scaling.law import Law
 from bayes_scaling.layout import Prepared, bucket, prepare
 from bayes_scaling.model import hierarchical
 from bayes_scaling.plot.prior import from_prior
-from bayes_scaling.whiten import _arrow
+from bayes_scaling.whiten import arrow_hessian
 from tests._laws import constrained, random_inputs, random_values
 from tests._simulate import FOUNDATION, chinchilla_fit, design, grid, power_table
 
@@ -139,7 +139,7 @@ def test_hessian_is_an_arrow() -> None:
         dense = np.stack([np.asarray(product(v)) for v in np.eye(len(z))])
         blocks, coupling, population = map(
             np.asarray,
-            jax.jit(partial(_arrow, partial(energy, prepared.shape, prepared.data), sizes=sizes))(z),
+            jax.jit(partial(arrow_hessian, partial(energy, prepared.shape, prepared.data), sizes=sizes))(z),
         )
     whole = np.zeros_like(dense)
     cut = sizes.families * sizes.local

@@ -6,15 +6,13 @@ import jax
 import numpy as np
 import pytest
 
+from bayes_scaling.pilot import PAIRS, Pilot, pilot_fit
 from bayes_scaling.turn import Turn, _gradient, _position, learnt, none, sources, turned
 from bayes_scaling.whiten import (
-    PAIRS,
-    Pilot,
     Sizes,
     Whitening,
-    _arrow,
-    _factor,
-    pilot_fit,
+    arrow_hessian,
+    factors,
     split,
     unwhiten,
     whiten,
@@ -52,8 +50,8 @@ def linear_map(white: Whitening) -> np.ndarray:
 
 def test_whitened_hessian_of_a_quadratic_is_the_identity(quadratic) -> None:
     with jax.enable_x64(True):
-        arrow = jax.jit(lambda z: _arrow(gaussian(quadratic), z, SIZES))(np.zeros(8))
-        white = Whitening(quadratic[0], *_factor(arrow))
+        arrow = jax.jit(lambda z: arrow_hessian(gaussian(quadratic), z, SIZES))(np.zeros(8))
+        white = Whitening(quadratic[0], *factors(arrow))
         scale = linear_map(white)
     np.testing.assert_allclose(scale.T @ quadratic[1] @ scale, np.eye(8), atol=1e-10)
 
@@ -70,8 +68,8 @@ def test_pilot_fit_recovers_a_gaussian(quadratic) -> None:
 
 def test_whiten_inverts_unwhiten(quadratic) -> None:
     with jax.enable_x64(True):
-        arrow = jax.jit(lambda z: _arrow(gaussian(quadratic), z, SIZES))(np.zeros(8))
-        white = Whitening(quadratic[0], *_factor(arrow))
+        arrow = jax.jit(lambda z: arrow_hessian(gaussian(quadratic), z, SIZES))(np.zeros(8))
+        white = Whitening(quadratic[0], *factors(arrow))
         z = np.random.default_rng(1).normal(size=8) * 3
         np.testing.assert_allclose(unwhiten(white, whiten(white, z, SIZES), SIZES), z, atol=1e-12)
         np.testing.assert_allclose(whiten(white, white.mode, SIZES), 0, atol=1e-12)
@@ -134,9 +132,9 @@ def test_a_distant_family_does_not_hold_up_the_others() -> None:
 def whitened(quadratic) -> Whitening:
     """A Gaussian fit that is wrong: of another precision with the same arrow."""
     with jax.enable_x64(True):
-        arrow = jax.jit(lambda z: _arrow(gaussian(quadratic), z, SIZES))(np.zeros(8))
+        arrow = jax.jit(lambda z: arrow_hessian(gaussian(quadratic), z, SIZES))(np.zeros(8))
         wrong = arrow._replace(families=4 * arrow.families, coupling=0.3 * arrow.coupling)
-        return Whitening(quadratic[0], *_factor(wrong))
+        return Whitening(quadratic[0], *factors(wrong))
 
 
 def drawn_from(quadratic, count: int) -> np.ndarray:
