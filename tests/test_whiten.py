@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from bayes_scaling import pilot
 from bayes_scaling.pilot import PAIRS, Pilot, pilot_fit
 from bayes_scaling.turn import Turn, _gradient, _position, learnt, none, sources, turned
 from bayes_scaling.whiten import (
@@ -211,3 +215,38 @@ def test_a_chain_that_is_nowhere_is_left_to_be_restarted() -> None:
     draws, lp = np.zeros((3, 5, 2)) + np.arange(5)[:, None], np.zeros((3, 5))
     lp[1] = np.nan
     np.testing.assert_array_equal(sources(draws, lp), np.arange(3))
+
+
+def test_a_step_that_makes_the_fit_worse_is_taken_back(quadratic) -> None:
+    with jax.enable_x64(True):
+        starts = jnp.zeros((PAIRS, 8))
+        problem = pilot._problem(gaussian(quadratic), jnp.zeros(8), starts, SIZES, jax.random.key(0))
+        state = pilot._begin(problem, starts)
+        arrow = arrow_hessian(gaussian(quadratic), starts[0], SIZES)
+        best = pilot._Gaussian(jnp.asarray(quadratic[0]), arrow, jnp.asarray(0.0))
+
+        def stepped(fit: pilot._Fit) -> pilot._Fit:
+            now = state._replace(fit=fit)
+            points = pilot._around(problem, now)
+            found = jax.vmap(partial(pilot._local, problem))(points)
+            return pilot._averaged(problem, now, points, found).fit
+
+        first = stepped(state.fit._replace(gaussian=best, trial=best))
+        back = stepped(first._replace(trial=best._replace(centre=best.centre + 10)))
+    assert float(back.rate) == float(first.rate) / 2
+    assert float(back.objective) == float(first.objective)
+    np.testing.assert_array_equal(np.asarray(back.gaussian.centre), quadratic[0])
+    np.testing.assert_allclose(np.asarray(back.trial.centre), quadratic[0], atol=1e-8)
+
+
+def test_slopes_on_the_population_that_are_noise_are_not_learnt() -> None:
+    """What a few draws say of many families' slopes adds up, though no slope is there."""
+    sizes, draws = Sizes(200, 2, 3), np.random.default_rng(0).normal(size=(200, 403))
+    turn = learnt(draws, sizes)
+    assert turn is not None
+    assert (turn.coupling**2).sum(axis=(0, 1)).max() < 0.1  # 2 by least squares
+    draws[:, :400] += 0.5 * draws[:, 400:401]
+    turn = learnt(draws, sizes)
+    assert turn is not None
+    np.testing.assert_allclose(turn.coupling[:, :, 0].mean(), 0.5, atol=0.05)
+    assert (turn.coupling[:, :, 1:] ** 2).sum(axis=(0, 1)).max() < 0.1

@@ -129,9 +129,11 @@ def _level(joint: Joint, after: np.ndarray, by: By, stake: Stake | None) -> np.n
     for i in range(len(left)):
         curve, luck = joint.target[:, i] - joint.target[:, i].mean(), joint.luck[:, i]
         if by == "width":
-            grid = np.linspace(left[i].min(), 1.0, GRID)
-            level = [band((part * curve + luck)[:, None])[0] for part in grid]
-            found.append(np.interp(left[i], grid, level))
+            # One grid for all questions, so that a set of runs has one width however it is asked for; squared
+            # widths of normal draws are linear in squared parts.
+            grid = np.linspace(0.0, 1.0, GRID)
+            level = np.array([band((part * curve + luck)[:, None])[0] for part in grid])
+            found.append(np.sqrt(np.interp(left[i] ** 2, grid**2, level**2)))
             continue
         assert stake is not None  # a value grows like the spread of the means, the sine of this angle
         grid = np.linspace(0.0, np.arccos(left[i].min()), GRID)
