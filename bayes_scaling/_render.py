@@ -104,7 +104,7 @@ def law(folder: str, one: Law) -> None:
     if one.published:
         published = new_table("published", *(p.name for p in one.parameters), "source")
         for key, record in one.published.items():
-            values = (fixed(record.values[p.name]) for p in one.parameters)
+            values = (fixed(record.values[p.name]) if p.name in record.values else "" for p in one.parameters)
             published.add_row(key, *values, f"{record.source} [{record.tag}]")
         console.print(published)
     if one.derived:

@@ -234,7 +234,7 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Published coefficients, in this law's own coordinates."""
+    """Published coefficients, in this law's own coordinates: all parameters, or those that were printed."""
 
     values: Values
     source: str
@@ -274,6 +274,8 @@ class Law:
         Input name -> ``"decreasing"`` or ``"increasing"``, over the whole prior.
     published, golden, limits, derived, reference
         See the records of those names.
+    checked_on : tuple of str
+        Public studies to which the law was fitted, as the page on the zoo shows.
     notes : str
         Corrections to the printed form, conventions, known defects.
     variant : int
@@ -300,6 +302,7 @@ class Law:
     limits: tuple[Limit, ...] = ()
     derived: tuple[Derived, ...] = ()
     notes: str = ""
+    checked_on: tuple[str, ...] = ()
     variant: int = 1
 
     @property
@@ -317,12 +320,11 @@ class Law:
         for label, names, known in (
             ("floor", [self.floor] if self.floor else [], keywords),
             ("monotone", list(self.monotone), positional),
+            *((f"published {key!r}", list(one.values), keywords) for key, one in self.published.items()),
         ):
             for name in names:
                 if name not in known:
                     raise LawError(f"{where}: {label} names {name!r}; {nearest(name, known)}")
-        for key, record in self.published.items():
-            _same_names(f"{where}: published {key!r}", list(record.values), keywords)
 
     def parameter(self, name: str) -> Parameter:
         """The parameter of that name."""

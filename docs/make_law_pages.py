@@ -147,11 +147,15 @@ def _sections(law: Law, picture: str) -> list[str]:
 def _published(law: Law) -> str:
     names = [p.name for p in law.parameters]
     rows = [
-        [key, *(f"{record.values[n]:.5g}" for n in names), record.source, record.tag]
+        [key, *(_number(record.values.get(n)) for n in names), record.source, record.tag]
         for key, record in law.published.items()
     ]
     table = _table(["key", *(f"`{n}`" for n in names), "source", "seen in"], rows)
     return f"{table}\n\n{_legend(law.published.values())}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.5g}"
 
 
 def _legend(records: Iterable[Published]) -> str:
