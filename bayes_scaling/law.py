@@ -73,9 +73,9 @@ class Parameter:
         Keyword argument of the law's function.
     interval : tuple of float
         Central 90 % prior interval in the parameter's own units. The prior is normal on the
-        unconstrained scale of ``support`` (log, identity or logit).
-    support : {"positive", "real", "unit"}
-        Values that the parameter may take.
+        unconstrained scale of ``support`` (log, identity, inverse hyperbolic sine or logit).
+    support : {"positive", "real", "heavy", "unit"}
+        Values that the parameter may take; "heavy" is any real number with the tails of a Student-t.
     pool : {"shared", "tight", "partial", "separate"}
         How families share it: one value for all; close to a common value; loosely; not at all.
     unit, meaning : str

@@ -348,7 +348,7 @@ def _pad_schedules(schedules: np.ndarray) -> np.ndarray:
 def _spread(parameter: Parameter) -> float:
     """Prior median of the spread between families, unconstrained units."""
     scale = POOL_SCALE.get(parameter.pool, 1.0)
-    return scale * parameter.scale if parameter.support == "real" else scale
+    return scale * parameter.scale if parameter.support in ("real", "heavy") else scale
 
 
 def _centring(measured: Measurements, families: int) -> np.ndarray:

@@ -33,7 +33,7 @@ class Term:
     ----------
     name : str
         Parameter of the law, ``"noise.<term of layout.NOISE>"`` or ``"structure.scale"``.
-    support : {"positive", "real", "unit"}
+    support : {"positive", "real", "heavy", "unit"}
     location, scale : float
         Mean and standard deviation for a new family, on the unconstrained scale of the support.
     spread : float

@@ -62,7 +62,7 @@ def _parameters(breaks: int) -> tuple[Parameter, ...]:
             else Parameter(f"gap{i}", (0.7, 9.0), unit="e-fold", meaning=f"log d_{i} - log d_{i - 1}")
         )
         parameters += [
-            Parameter(f"c{i}", (-2.5, 2.5), "real", meaning=f"change of exponent at break {i}"),
+            Parameter(f"c{i}", (-1.65, 1.65), "heavy", meaning=f"change of exponent at break {i}"),
             place,
             Parameter(f"f{i}", (0.08, 1.12), unit="e-fold", meaning=f"width of break {i}; small is sharp"),
         ]
@@ -107,9 +107,9 @@ def _law(breaks: int, predictor: Callable[..., Any], **records: Any) -> Law:
         reference=Reference("Broken Neural Scaling Laws", "Caballero et al.", 2022, "2210.14891"),
         notes=(
             "The published b is the height of the first segment carried to x = 1; here b is the reducible "
-            "part at x0, whose prior does not depend on where the breaks are. The authors' Student-t prior "
-            "on c_i is a normal one here, and wider. A break outside the data leaves its c, f and place to "
-            "the prior."
+            "part at x0, whose prior does not depend on where the breaks are. The prior of "
+            "c_i has the tails of a Student-t: most breaks are mild, some are not. A break outside the data "
+            "leaves its c, f and place to the prior."
         ),
         **records,
     )
