@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 
 
-def increasing_root(function: Callable[[Any], Any], low: Any, high: Any, max_steps: int = 200) -> Any:
+def increasing_root(
+    function: Callable[[Any], Any], low: Any, high: Any, start: Any = None, max_steps: int = 200
+) -> Any:
     """The root of a smooth, strictly increasing scalar function inside a bracket.
 
     Newton's method, safeguarded by bisection. Derivatives with respect to everything that ``function`` closes
@@ -21,14 +23,18 @@ def increasing_root(function: Callable[[Any], Any], low: Any, high: Any, max_ste
         Scalar to scalar, differentiable by JAX, with ``function(low) <= 0 <= function(high)``.
     low, high : float
         The bracket; it is not differentiated.
+    start : float, optional
+        Where to begin, inside the bracket (default: its middle).
     max_steps : int
         Bound on the iterations; a dozen are usual.
     """
     low, high = (jax.lax.stop_gradient(jnp.asarray(end, dtype=float)) for end in (low, high))
+    first = (low + high) / 2 if start is None else jax.lax.stop_gradient(jnp.asarray(start, dtype=float))
 
     def solve(f: Callable[[Any], Any], start: Any) -> Any:
         slope = jax.grad(f)
-        tolerance = 4 * jnp.finfo(start.dtype).eps
+        # Newton's method squares the error: after a step this small, the root is exact to rounding
+        tolerance = 0.1 * jnp.sqrt(jnp.finfo(start.dtype).eps)
 
         def unfinished(state):
             _, _, root, step, count = state
@@ -41,11 +47,13 @@ def increasing_root(function: Callable[[Any], Any], low: Any, high: Any, max_ste
             newton = root - value / slope(root)
             inside = (newton >= low) & (newton <= high)  # also false for NaN
             following = jnp.where(inside, newton, (low + high) / 2)
-            return low, high, following, following - root, count + 1
+            # a bisection squares nothing: it counts as its whole bracket; of a NaN there is nothing to find
+            halved = jnp.where(jnp.isnan(value), 0.0, high - low)
+            return low, high, following, jnp.where(inside, following - root, halved), count + 1
 
         return jax.lax.while_loop(unfinished, refine, (low, high, start, high - low + 1, 0))[2]
 
-    return jax.lax.custom_root(function, (low + high) / 2, solve, lambda g, y: y / g(jnp.ones_like(y)))
+    return jax.lax.custom_root(function, first, solve, lambda g, y: y / g(jnp.ones_like(y)))
 
 
 def bisect(function: Callable[[Any], Any], low: Any, high: Any, steps: int = 60) -> Any:

@@ -18,7 +18,11 @@ def log_mean(x, *, E, drop, A, alpha, bend):
     level = log_power(A, alpha, x) + (bend - 1) * jnp.log(drop)
     low = jnp.minimum(level, 0.0) - (bend + 1) * math.log(2) - 1
     high = jnp.maximum(level + math.log(2), 0.0) * jnp.maximum(1.0, 1 / jnp.maximum(bend, 1e-3)) + 2
-    t = increasing_root(lambda t: bend * softplus(t) - softplus(-t) - level, low, high)
+    # The left side is t + (bend - 1) softplus(t): it bends one way, from one line to another. From the nearer
+    # of the two lines' roots Newton's steps do not overshoot.
+    far = level / jnp.maximum(bend, 1e-3)
+    start = jnp.clip(jnp.where(bend > 1, jnp.minimum(level, far), jnp.maximum(level, far)), low, high)
+    t = increasing_root(lambda t: t + (bend - 1) * softplus(t) - level, low, high, start)
     return log_sum_exp(jnp.log(E), jnp.log(drop) + jax.nn.log_sigmoid(t))
 
 
