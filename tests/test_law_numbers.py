@@ -103,7 +103,7 @@ def test_a_broken_power_law_is_the_printed_product():
 
 
 def _residual_m4(inputs, values, y):
-    left = np.log(y - values["E"]) - values["bend"] * np.log(values["E"] + values["drop"] - y)
+    left = np.log(y - values["E"]) - values["bend"] * np.log1p((values["E"] - y) / values["drop"])
     return left - np.log(values["A"]) + values["alpha"] * np.log(inputs["x"])
 
 
