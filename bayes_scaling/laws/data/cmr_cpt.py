@@ -113,22 +113,42 @@ def critical_share(tokens: Any, shares: Any, turning: Any, tolerated: Any = 1.0)
 
     Parameters
     ----------
-    tokens : float
+    tokens : float or array, shape (...)
         Tokens of the planned continual pretraining.
-    shares : array, shape (shares,)
-        Shares of domain data that were tried, increasing.
-    turning : array, shape (shares,)
-        `turning_tokens` of each, increasing; in between they are interpolated in logs.
-    tolerated : float
+    shares : array, shape (..., shares)
+        Shares of domain data that were tried, increasing along the last axis.
+    turning : array, shape (..., shares)
+        `turning_tokens` of each, in any order; in between, their logs are linear in the share. NaN, where the
+        losses fall throughout, is feasible with any tokens; between it and a share that turns too late
+        nothing is known, and the former counts.
+    tolerated : float or array, shape (...)
         From `tolerated_share`.
 
     Returns
     -------
-    array
-        NaN if even the smallest share turns too late; at most the largest share tried.
+    array, shape (...)
+        At most the largest share tried. NaN where no share is feasible: all that are tolerated turn too late.
+        Where not even the smallest share tried is tolerated, ``tolerated`` itself if that smallest share
+        turns in time: less of the domain is taken to turn no later.
     """
-    found = jnp.interp(jnp.log(tokens), jnp.log(turning), shares, left=jnp.nan)
-    return jnp.where(jnp.isnan(found), jnp.nan, jnp.minimum(found, tolerated))
+    shares, turning = jnp.broadcast_arrays(jnp.asarray(shares, float), jnp.asarray(turning, float))
+    limit = jnp.asarray(tolerated, float)[..., None]
+    at_once = jnp.isnan(turning)
+    late = jnp.log(jnp.where(at_once, 1.0, turning)) - jnp.log(jnp.asarray(tokens, float))[..., None]
+    in_time = at_once | (late <= 0)
+    found = jnp.where(in_time & (shares <= limit), shares, -jnp.inf).max(axis=-1)
+    # between neighbours, up to the limit or to where the line reaches the tokens at hand
+    (left, right), (low, high) = (shares[..., :-1], shares[..., 1:]), (late[..., :-1], late[..., 1:])
+    known = ~(at_once[..., :-1] | at_once[..., 1:])
+    end = jnp.minimum(right, limit)
+    slope = (high - low) / (right - left)
+    whole = (in_time[..., :-1] & in_time[..., 1:]) | (known & (low + slope * (end - left) <= 0))
+    crossing = jnp.where(known & (low <= 0), left - low / jnp.where(slope == 0, 1.0, slope), -jnp.inf)
+    inside = jnp.where(left <= limit, jnp.where(whole, end, crossing), -jnp.inf)
+    found = jnp.maximum(found, inside.max(axis=-1, initial=-jnp.inf))
+    smallest = jnp.where(in_time[..., 0] & (shares[..., 0] > limit[..., 0]), limit[..., 0], -jnp.inf)
+    found = jnp.maximum(found, smallest)
+    return jnp.where(jnp.isfinite(found), found, jnp.nan)
 
 
 def at_reference(alpha, s, beta) -> dict[str, float]:

@@ -28,9 +28,11 @@ def _exponents(b, tau):
 
 
 def _log_reducible(samples, pool, exponents, n1):
-    samples, pool = jnp.asarray(samples)[..., None], jnp.asarray(pool)[..., None]
+    samples, pool, start = (
+        x[..., None] for x in jnp.broadcast_arrays(*map(jnp.asarray, (samples, pool, n1)))
+    )
     ends = jnp.minimum(samples, pool * jnp.arange(1, PASSES + 1))
-    counts = jnp.concatenate([jnp.broadcast_to(n1, samples.shape), ends, samples], axis=-1)
+    counts = jnp.concatenate([start, ends, samples], axis=-1)
     return -(exponents * jnp.diff(jnp.log(counts), axis=-1)).sum(axis=-1)
 
 
@@ -46,18 +48,23 @@ def mixture_error(samples: Any, pool: Any, *, b: Any, tau: Any, n1: Any, d: Any)
     ----------
     samples : float or array, shape (...)
         Samples seen.
-    pool : float
+    pool : float or array, shape (...)
         Different samples in one pool.
     b, tau : array, shape (..., pools)
         Rate of each pool, and its half-life in epochs; mixing stretches the half-life by the number of pools.
     n1, d : float or array, shape (...)
         Shared by all pools of one metric.
+
+    Returns
+    -------
+    array, shape (...)
+        Leading axes broadcast: ``samples`` of shape (plans, 1) against draws of ``b`` of shape (draws, pools)
+        and of ``n1`` of shape (draws,) give (plans, draws).
     """
     b, tau = jnp.broadcast_arrays(jnp.asarray(b), jnp.asarray(tau))
     pools = b.shape[-1]
     exponents = _exponents(b, pools * tau).mean(axis=-2)
-    start = jnp.asarray(n1)[..., None]
-    return d + jnp.exp(_log_reducible(samples, pools * jnp.asarray(pool), exponents, start))
+    return d + jnp.exp(_log_reducible(samples, pools * jnp.asarray(pool), exponents, n1))
 
 
 def best_pools(samples: Any, pool: Any, *, b: Any, tau: Any, n1: Any, d: Any) -> Any:
@@ -71,6 +78,7 @@ def best_pools(samples: Any, pool: Any, *, b: Any, tau: Any, n1: Any, d: Any) ->
     Returns
     -------
     int array, shape (...)
+        From 1 on; leading axes broadcast as there.
     """
     b, tau = jnp.broadcast_arrays(jnp.asarray(b), jnp.asarray(tau))
     errors = [

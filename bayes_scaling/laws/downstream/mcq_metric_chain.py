@@ -19,6 +19,10 @@ def log_odds(compute, *, odds, a, b, a_wrong, b_wrong):
     return odds - a * jnp.expm1(-b * log_x) + a_wrong * jnp.expm1(-b_wrong * log_x)
 
 
+#: Numbers of the Monte Carlo that there are at once.
+MOST_NUMBERS = 2**21
+
+
 class Metrics(NamedTuple):
     """Scores of items, each an array of shape (...)."""
 
@@ -69,8 +73,24 @@ def wrong_nll(nll: Any, correct: Any = 0) -> Any:
     return -jax.nn.logsumexp(jnp.where(right, -jnp.inf, -nll), axis=-1)
 
 
+def wrong_split(nll: Any, correct: Any = 0) -> Any:
+    """How the wrong choices of an item share their probability mass, shape (..., J - 1).
+
+    Parameters
+    ----------
+    nll, correct
+        As for `metrics`; the choices keep their order.
+    """
+    nll = jnp.asarray(nll)
+    choices = jnp.arange(nll.shape[-1])
+    others = jnp.argsort(choices == jnp.asarray(correct)[..., None], axis=-1, stable=True)[..., :-1]
+    shape = (*jnp.broadcast_shapes(nll.shape[:-1], others.shape[:-1]), nll.shape[-1])
+    others = jnp.broadcast_to(others, (*shape[:-1], others.shape[-1]))
+    return jax.nn.softmax(-jnp.take_along_axis(jnp.broadcast_to(nll, shape), others, axis=-1), axis=-1)
+
+
 def expected_metrics(
-    nll: Any, sd: float, correlation: float, correct: Any = 0, *, draws: int = 1000, seed: int = 0
+    nll: Any, sd: Any, correlation: Any, correct: Any = 0, *, draws: int = 1000, seed: int = 0
 ) -> Metrics:
     """Scores averaged over the scatter of the choices about their scaling laws.
 
@@ -81,27 +101,81 @@ def expected_metrics(
     ----------
     nll : array, shape (..., J)
         Expected negative log likelihood of each choice.
-    sd : float
+    sd : float or array, shape (...)
         Standard deviation of one choice (nat).
-    correlation : float
+    correlation : float or array, shape (...)
         Correlation between the choices of an item, 0 to 1. What they share moves `p_vocab` alone.
     correct : int or int array, shape (...)
     draws, seed : int
-        Monte Carlo draws, and where they start.
+        Monte Carlo draws, and where they start; items and draws of a posterior scatter independently.
+
+    Returns
+    -------
+    Metrics
+        Arrays of the shape to which all leading axes broadcast.
 
     Raises
     ------
     ValueError
-        If ``correlation`` lies outside 0 to 1 or ``sd`` is negative.
+        If a ``correlation`` lies outside 0 to 1 or an ``sd`` is negative.
     """
-    if not (0 <= correlation <= 1 and sd >= 0):
+    nll, sd, correlation = (np.asarray(x, float) for x in (nll, sd, correlation))
+    if not (((correlation >= 0) & (correlation <= 1)).all() and (sd >= 0).all()):
         raise ValueError(
             f"expected sd >= 0 and a correlation from 0 to 1; found sd={sd}, correlation={correlation}"
         )
-    rng, nll = np.random.default_rng(seed), jnp.asarray(nll)
-    common = rng.normal(size=(draws, *nll.shape[:-1], 1)) * correlation**0.5
-    noise = sd * (common + rng.normal(size=(draws, *nll.shape)) * (1 - correlation) ** 0.5)
-    return Metrics(*(m.mean(axis=0) for m in metrics(nll + noise, correct)))
+    lead = np.broadcast_shapes(nll.shape[:-1], sd.shape, correlation.shape, np.shape(correct))
+    nll = np.broadcast_to(nll, (*lead, nll.shape[-1]))
+    shared, own = (sd * correlation**0.5)[..., None], (sd * (1 - correlation) ** 0.5)[..., None]
+    rng, left = np.random.default_rng(seed), draws
+    total = [np.zeros(lead) for _ in Metrics._fields]
+    while left:  # a few draws at a time: those of a posterior times the items may be many
+        few = min(left, max(1, MOST_NUMBERS // max(nll.size, 1)))
+        common = rng.normal(size=(few, *lead, 1))
+        scattered = nll + shared * common + own * rng.normal(size=(few, *nll.shape))
+        total = [t + m.sum(axis=0) for t, m in zip(total, metrics(scattered, correct), strict=True)]
+        left -= few
+    return Metrics(*(jnp.asarray(t) / draws for t in total))
+
+
+def expected_scores(log_odds: Any, split: Any, sd: Any = 0.0, *, draws: int = 1000, seed: int = 0) -> Metrics:
+    """Scores of items from draws of this law: where a fit ends and accuracy begins.
+
+    The law says what part of the choices' mass is right, ``split`` how the rest is shared: together they are
+    the negative log likelihoods of all choices, up to what the choices of an item have in common.
+
+    Parameters
+    ----------
+    log_odds : array, shape (...)
+        What the law predicts, logit of `p_choices`: for example (draws, items), from a forecast of the mean.
+    split : array, shape (..., J - 1)
+        From `wrong_split`, for example that of the largest models, averaged in logs.
+    sd : float or array, shape (...)
+        Standard deviation of a measured log odds about the law. It is shared out among independent choices,
+        of which each has ``sd/sqrt(1 + sum of squares of split)``: to second order the log odds have the mean
+        and scatter that the law says. What the choices have in common moves nothing here.
+    draws, seed : int
+        As for `expected_metrics`; without scatter one draw is exact.
+
+    Returns
+    -------
+    Metrics
+        Of the broadcast shape; `p_vocab` is NaN, for the law knows differences of likelihoods only.
+
+    Raises
+    ------
+    ValueError
+        If an ``sd`` is negative.
+    """
+    log_odds, split, sd = (np.asarray(x, float) for x in (log_odds, split, sd))
+    squares = (split**2).sum(axis=-1)
+    each = sd / np.sqrt(1 + squares)
+    # a mass that scatters is on average larger than its typical value, and the law is of the average log
+    log_odds = log_odds + each**2 * (1 - squares) / 2
+    wrong = log_odds[..., None] - np.log(split)
+    nll = np.concatenate([np.zeros((*wrong.shape[:-1], 1)), wrong], axis=-1)
+    found = expected_metrics(nll, each, 0.0, draws=draws if np.any(sd > 0) else 1, seed=seed)
+    return found._replace(p_vocab=jnp.full_like(found.brier, jnp.nan))
 
 
 def _frozen(inputs, values):
@@ -169,7 +243,9 @@ LAW = Law(
         "The chain NLL -> p_vocab -> p_choices -> Brier, accuracy is `metrics`; the paper's point is that "
         "every step after p_vocab needs the wrong answers, so they get a scaling law here, that of their "
         "total mass (a choice of this package). p_choices sees E and E_wrong only through their difference. "
-        "A family is an item, or a task with the mean logit. Do not fit accuracy: push draws of each choice "
-        "through `expected_metrics`. Fit single choices' NLL by power_law_offset, rising ones by log_linear."
+        "A family is an item, or a task with the mean logit. Do not fit accuracy: push draws of this law "
+        "through `expected_scores`, with the wrong answers' split of their mass (`wrong_split`), or draws of "
+        "each choice through `expected_metrics`, having fitted single choices' NLL by power_law_offset, "
+        "rising ones by log_linear."
     ),
 )

@@ -58,24 +58,31 @@ def logit_3(
 
 def benchmark_scores(
     params: Any, tokens: Any, levels: Any, slopes: Any, loadings: Any, shifts: Any, chance: Any
-):
-    """Expected scores of n models on J benchmarks by d skills, shape (n, J).
+) -> Any:
+    """Expected scores of n models on J benchmarks by d skills.
 
     Parameters
     ----------
-    params, tokens : array, shape (n,)
-    levels : array, shape (n, d)
+    params, tokens : array, shape (..., n)
+    levels : array, shape (..., n, d)
         Level of each model's family in each skill.
-    slopes : array, shape (d, 3)
+    slopes : array, shape (..., d, 3)
         Slopes in the logs of params / 1e9 and of tokens / 1e12, and in their product.
-    loadings : array, shape (J, d)
-    shifts, chance : array, shape (J,)
+    loadings : array, shape (..., J, d)
+    shifts, chance : array, shape (..., J)
         Easiness of a benchmark on the logit, and its score by chance.
+
+    Returns
+    -------
+    array, shape (..., n, J)
+        Leading axes, such as the draws of a posterior, broadcast.
     """
     s, t = jnp.log(jnp.asarray(params) / PARAMS0), jnp.log(jnp.asarray(tokens) / TOKENS0)
-    theta = jnp.asarray(levels) + jnp.stack([s, t, s * t], axis=-1) @ jnp.asarray(slopes).T
-    g = jnp.asarray(chance)
-    return g + (1 - g) / (1 + jnp.exp(-(theta @ jnp.asarray(loadings).T + jnp.asarray(shifts))))
+    gain = jnp.stack([s, t, s * t], axis=-1) @ jnp.swapaxes(jnp.asarray(slopes), -1, -2)
+    theta = jnp.asarray(levels) + gain
+    score = theta @ jnp.swapaxes(jnp.asarray(loadings), -1, -2) + jnp.asarray(shifts)[..., None, :]
+    g = jnp.asarray(chance)[..., None, :]
+    return g + (1 - g) / (1 + jnp.exp(-score))
 
 
 def best_params(compute: Any, *, beta_N: Any, beta_D: Any, beta_ND: Any) -> Any:
