@@ -6,6 +6,8 @@ import jax
 import numpy as np
 import pytest
 
+from bayes_scaling.law import Law, mean
+from bayes_scaling.laws import law
 from bayes_scaling.laws.data import cmr_cpt, qqt_filtering
 from bayes_scaling.laws.downstream import mcq_metric_chain, sloth
 
@@ -107,6 +109,59 @@ def test_a_share_at_which_the_losses_fall_throughout_is_feasible_at_once():
     # a tolerance below all shares that were tried, and none that turns in time
     assert float(cmr_cpt.critical_share(1e10, SHARES, never, 0.04)) == pytest.approx(0.04)
     assert np.isnan(float(cmr_cpt.critical_share(1e8, SHARES, np.full(5, 1e9), 0.04)))
+
+
+def slope_at(tokens: float, one: Law, **values: float) -> float:
+    return float(jax.grad(lambda t: one.predictor(t, **values))(tokens))
+
+
+def test_a_critical_share_follows_from_draws_of_three_laws():
+    """Domain loss along training (variant 5), general loss along it (2) and against the share (4)."""
+    general, domain = (law("cmr_cpt", variant) for variant in (2, 5))
+    names = ("rise", "s2", "fall", "gap")
+    grown = np.linspace(0.5, 1.5, 5)  # forgetting grows with the share of domain data
+    spread = drawn(
+        3, rise=(0.09, 0.11, (5,)), s2=(0.28, 0.32, (5,)), fall=(0.055, 0.065, (5,)), gap=(0.38, 0.42, (5,)),
+        drop=(0.04, 0.06, (5,)),
+    )  # fmt: skip
+    spread["rise"] = spread["rise"] * grown
+    s1 = np.random.default_rng(4).normal(-0.2, 0.05, (DRAWS, 5))
+    turning = np.asarray(cmr_cpt.turning_tokens(100.0, s1=s1, **spread))
+    assert turning.shape == (DRAWS, 5)
+    # there, the slopes of the two laws cancel
+    for i in (0, 39):
+        t, values = turning[i, 3], {name: spread[name][i, 3] for name in names}
+        falls = slope_at(t, domain, level=-0.2, drop=spread["drop"][i, 3], s1=s1[i, 3])
+        assert falls == pytest.approx(-100.0 * slope_at(t, general, offset=0.0, **values), rel=1e-8)
+    tolerance = drawn(5, slope=(0.05, 0.2, ()), s=(0.8, 1.5, ()))
+    alpha = cmr_cpt.rise_amplitude(tolerance["slope"], tolerance["s"])
+    tolerated = np.asarray(cmr_cpt.tolerated_share(0.05, alpha=alpha, s=tolerance["s"]))
+    found = np.asarray(cmr_cpt.critical_share(2e10, SHARES, turning, tolerated))
+    assert found.shape == (DRAWS,)
+    kept = np.isfinite(found)
+    assert kept.any()
+    assert (found[kept] <= np.minimum(tolerated, 0.5)[kept] + 1e-12).all()
+    at_rise = [
+        float(mean(law("cmr_cpt", 4), {"share": r}, {"level": 2.0, **row(tolerance, 0)}))
+        for r in (tolerated[0], 1e-12)
+    ]
+    assert tolerated[0] == 1.0 or at_rise[0] - at_rise[1] == pytest.approx(0.05, rel=1e-6)
+
+
+def test_a_tolerance_may_count_from_the_loss_before_training():
+    shares = np.asarray(cmr_cpt.tolerated_share(0.05, alpha=0.12, s=1.5, offset=np.array([0.0, 0.02, 0.06])))
+    np.testing.assert_allclose(0.12 * shares[:2] ** 1.5 + [0.0, 0.02], 0.05, rtol=1e-12)
+    assert shares[2] == 0.0, "more is lost without any domain data"
+
+
+def test_printed_ratios_are_those_of_the_published_coefficients():
+    finance, academic = (law("cmr_cpt", 3).published[key].values for key in ("finance", "academic"))
+    ratios = {4.6e8: 0.298, 9.4e8: 0.349, 1.6e9: 0.414, 3.1e9: 0.478}
+    for params, printed in ratios.items():
+        at = {"params": params, "tokens": cmr_cpt.T0}
+        assert float(mean(law("cmr_cpt", 3), at, {**finance, "u1": 0.2})) == pytest.approx(printed, rel=0.03)
+    small = {"params": 4.6e8, "tokens": cmr_cpt.T0}
+    assert float(mean(law("cmr_cpt", 3), small, {**academic, "u1": 0.2})) == pytest.approx(0.367, rel=1e-12)
 
 
 # --- multiple choice --------------------------------------------------------------------------------

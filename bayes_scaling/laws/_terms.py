@@ -50,6 +50,13 @@ def log_norm(k: Any, *terms: Any) -> Any:
     return k * log_sum_exp(*(term / k for term in terms))
 
 
+def box_cox(log_ratio: Any, power: Any) -> Any:
+    """``(ratio^power - 1) / power``, which is the log at ``power = 0``."""
+    small = jnp.abs(power) < 1e-6
+    safe = jnp.where(small, 1.0, power)
+    return jnp.where(small, log_ratio * (1 + power * log_ratio / 2), jnp.expm1(safe * log_ratio) / safe)
+
+
 def log_bounded(value: Any, floor: float = 1e-3) -> Any:
     """``log(max(value, floor))``, for laws that subtract: far outside the data they could cross zero."""
     return jnp.log(jnp.maximum(value, floor))

@@ -6,6 +6,7 @@ are counted here. Its unbounded law of the critical ratio is put on the logit.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from bayes_scaling.law import (
     Golden,
     Input,
     Law,
+    Limit,
     Parameter,
     Published,
     Reference,
@@ -24,11 +26,14 @@ from bayes_scaling.law import (
     loss,
     real,
 )
-from bayes_scaling.laws._roots import increasing_root
-from bayes_scaling.laws._terms import log_bounded
+from bayes_scaling.laws._terms import box_cox, log_bounded
+from bayes_scaling.laws.data._critical_share import T0 as T0
+from bayes_scaling.laws.data._critical_share import critical_share as critical_share
+from bayes_scaling.laws.data._critical_share import tolerated_share as tolerated_share
+from bayes_scaling.laws.data._critical_share import turning_tokens as turning_tokens
 
-#: Share of domain data, tokens of continual pretraining and parameters at which constants are stated.
-R0, T0, S0 = 0.5, 2e10, 1e9
+#: Share of domain data and parameters at which constants are stated; T0 is that of tokens.
+R0, S0 = 0.5, 1e9
 
 
 def log_domain_loss(share, *, level, slope, s):
@@ -42,113 +47,24 @@ def loss_change(tokens, *, offset, rise, s2, fall, gap):
     return offset + rise * jnp.exp(s2 * log_t) - fall * jnp.exp((s2 + gap) * log_t)
 
 
+def log_general_loss(share, *, level, slope, s):
+    """Natural log of the general loss ``alpha R^s + beta``, which rises with the share of domain data."""
+    return log_domain_loss(share, level=level, slope=-slope, s=s)
+
+
+def domain_change(tokens, *, level, drop, s1):
+    """Change of the domain loss along training, ``a1 t^s1 + b1`` with ``drop = -a1 s1``; a log at s1 = 0."""
+    return level - drop * box_cox(jnp.log(tokens / T0), s1)
+
+
 def log_odds_critical(params, tokens, *, u0, u1, u2):
     """Logit of the critical mixture ratio."""
     return u0 + u1 * jnp.log(tokens / T0) + u2 * jnp.log(params / S0)
 
 
-def turning_tokens(
-    weight: Any, *, drop: Any, s1: Any, rise: Any, s2: Any, fall: Any, gap: Any
-) -> Any:  # fmt: skip
-    """Tokens after which domain and weighted general loss fall together, the feasibility condition.
-
-    The last root of ``d/dT (dL_dom + weight dL_gen) = 0``, with exact derivatives: before it the general
-    loss rises faster than the domain loss falls. As ``weight`` grows it is the peak of the general loss.
-
-    Parameters
-    ----------
-    weight : float or array
-        Lagrange multiplier lambda of the general loss.
-    drop, s1 : float or array
-        Domain loss at the same ratio, ``dL_dom = a1 t^s1 + b1`` with ``t = T/T0``: ``drop = -a1 s1 > 0`` and
-        the exponent, of either sign.
-    rise, s2, fall, gap : float or array
-        Coefficients of the general loss, see `loss_change`.
-
-    Returns
-    -------
-    array
-        Tokens; NaN where the sum falls throughout, so that it has no such root.
-    """
-    return jnp.vectorize(_turning)(weight, drop, s1, rise, s2, fall, gap)
-
-
-def _turning(weight, drop, s1, rise, s2, fall, gap):
-    # Over t^(s2 - 1) the condition is A t^p + B t^q = c: a log-sum-exp in log t, increasing up to infinity.
-    log_A, p = jnp.log(weight * fall * (s2 + gap)), gap
-    log_B, q = jnp.log(drop), s1 - s2
-    log_c = jnp.log(weight * rise * s2)
-
-    def excess(u):
-        return jnp.logaddexp(log_A + p * u, log_B + q * u) - log_c
-
-    high = (log_c - log_A) / p
-    # for q < 0 the sum is lowest in between; else both terms are below c/2 at some point
-    falling = q < 0
-    lowest = (log_B + jnp.log(jnp.where(falling, -q, 1.0)) - log_A - jnp.log(p)) / (p - jnp.minimum(q, 0.0))
-    half = log_c - jnp.log(2.0)
-    below = jnp.minimum((half - log_A) / p, (half - log_B) / jnp.maximum(q, 1e-3))
-    low = jnp.where(falling, lowest, below)
-    exists = (excess(low) < 0) & (low < high)
-    low = jnp.where(exists, low, high - 1.0)
-    root = increasing_root(excess, low, high)
-    return jnp.where(exists, T0 * jnp.exp(root), jnp.nan)
-
-
-def tolerated_share(tolerance: Any, *, alpha: Any, s: Any) -> Any:
-    """Share of domain data at which the general loss ``alpha R^s + beta`` has risen by a tolerance.
-
-    Parameters
-    ----------
-    tolerance : float or array
-        Rise above the loss without domain data that is put up with (nat/token); 0.05 in the paper.
-    alpha, s : float or array
-        Positive coefficients of the general loss at the end of training.
-    """
-    return jnp.minimum((tolerance / alpha) ** (1 / s), 1.0)
-
-
-def critical_share(tokens: Any, shares: Any, turning: Any, tolerated: Any = 1.0) -> Any:
-    """Critical mixture ratio: the largest share that is tolerated and turns within the tokens at hand.
-
-    Parameters
-    ----------
-    tokens : float or array, shape (...)
-        Tokens of the planned continual pretraining.
-    shares : array, shape (..., shares)
-        Shares of domain data that were tried, increasing along the last axis.
-    turning : array, shape (..., shares)
-        `turning_tokens` of each, in any order; in between, their logs are linear in the share. NaN, where the
-        losses fall throughout, is feasible with any tokens; between it and a share that turns too late
-        nothing is known, and the former counts.
-    tolerated : float or array, shape (...)
-        From `tolerated_share`.
-
-    Returns
-    -------
-    array, shape (...)
-        At most the largest share tried. NaN where no share is feasible: all that are tolerated turn too late.
-        Where not even the smallest share tried is tolerated, ``tolerated`` itself if that smallest share
-        turns in time: less of the domain is taken to turn no later.
-    """
-    shares, turning = jnp.broadcast_arrays(jnp.asarray(shares, float), jnp.asarray(turning, float))
-    limit = jnp.asarray(tolerated, float)[..., None]
-    at_once = jnp.isnan(turning)
-    late = jnp.log(jnp.where(at_once, 1.0, turning)) - jnp.log(jnp.asarray(tokens, float))[..., None]
-    in_time = at_once | (late <= 0)
-    found = jnp.where(in_time & (shares <= limit), shares, -jnp.inf).max(axis=-1)
-    # between neighbours, up to the limit or to where the line reaches the tokens at hand
-    (left, right), (low, high) = (shares[..., :-1], shares[..., 1:]), (late[..., :-1], late[..., 1:])
-    known = ~(at_once[..., :-1] | at_once[..., 1:])
-    end = jnp.minimum(right, limit)
-    slope = (high - low) / (right - left)
-    whole = (in_time[..., :-1] & in_time[..., 1:]) | (known & (low + slope * (end - left) <= 0))
-    crossing = jnp.where(known & (low <= 0), left - low / jnp.where(slope == 0, 1.0, slope), -jnp.inf)
-    inside = jnp.where(left <= limit, jnp.where(whole, end, crossing), -jnp.inf)
-    found = jnp.maximum(found, inside.max(axis=-1, initial=-jnp.inf))
-    smallest = jnp.where(in_time[..., 0] & (shares[..., 0] > limit[..., 0]), limit[..., 0], -jnp.inf)
-    found = jnp.maximum(found, smallest)
-    return jnp.where(jnp.isfinite(found), found, jnp.nan)
+def rise_amplitude(slope: Any, s: Any) -> Any:
+    """``alpha`` of the general loss as printed, from the slope at R0 of variant 4."""
+    return slope / (s * R0**s)
 
 
 def at_reference(alpha, s, beta) -> dict[str, float]:
@@ -156,9 +72,28 @@ def at_reference(alpha, s, beta) -> dict[str, float]:
     return {"level": alpha * R0**s + beta, "slope": -alpha * s * R0**s, "s": s}
 
 
+def rising_at_reference(alpha, s, beta) -> dict[str, float]:
+    """``alpha R^s + beta`` of the general loss, alpha positive, in the coordinates of variant 4."""
+    return {**at_reference(alpha, s, beta), "slope": alpha * s * R0**s}
+
+
+def change_at_reference(a1, s1, b1) -> dict[str, float]:
+    """``a1 t^s1 + b1`` of the domain loss, ``t = T/T0`` and ``a1 s1 < 0``, in those of variant 5."""
+    return {"level": a1 + b1, "drop": -a1 * s1, "s1": s1}
+
+
 def peak_tokens(*, rise, s2, fall, gap):
     """Tokens at which the general loss is highest."""
     return T0 * (rise * s2 / (fall * (s2 + gap))) ** (1 / gap)
+
+
+def _falling(inputs, values):
+    return inputs, {**values, "slope": -values["slope"]}, inputs, values
+
+
+def _logarithmic(inputs, values):
+    there = {"a": values["level"], "b": -values["drop"]}
+    return inputs, {**values, "s1": 0.0}, {"x": inputs["tokens"] / T0}, there
 
 
 _law = partial(
@@ -171,6 +106,8 @@ _law = partial(
         "2407.17467",
     ),
 )
+_SHARE = (Input("share", "1", "share of domain data in the mixture", (0.05, 1.0)),)
+_TOKENS = (Input("tokens", "token", "tokens of continual pretraining", (1e8, 1e11)),)
 _SOURCE = "arXiv:2407.17467, least squares on the printed losses"
 _LOSSES = {
     "460M": (1.4628, 1.4844, 1.5122, 1.5387, 1.5561),
@@ -179,7 +116,8 @@ _LOSSES = {
     "3.1B": (1.2585, 1.2750, 1.2965, 1.3170, 1.3305),
 }
 #: Least squares on the four printed ratios; nothing is printed about u1, which they do not depend on.
-_CRITICAL = {"u0": -0.557341, "u1": 0.3, "u2": 0.410976}
+_CRITICAL = {"u0": -0.557341, "u2": 0.410976}
+_RATIOS = "arXiv:2407.17467, least squares on the logits of the printed ratios at 2e10 tokens"
 _ARITHMETIC = {"offset": 0.01, "rise": 0.1, "s2": 0.2, "fall": 0.06, "gap": 0.3}
 _SHARES = (1.0, 3 / 4, 1 / 2, 1 / 3, 1 / 4)
 
@@ -189,7 +127,7 @@ VARIANTS = {
         equation="L = alpha R^s + beta = level - (slope/s) ((R/R0)^s - 1),  R0 = 1/2",
         predictor=log_domain_loss,
         predicts=replace(loss("nat/token"), scatter=(2e-5, 2e-3)),
-        inputs=(Input("share", "1", "share of domain data in the mixture", (0.05, 1.0)),),
+        inputs=_SHARE,
         parameters=(
             Parameter("level", (0.9, 1.9), unit="nat/token", meaning="loss at share 1/2"),
             Parameter("slope", (0.0336, 0.0901), unit="nat/token", meaning="fall per e-fold of it there"),
@@ -231,7 +169,7 @@ VARIANTS = {
         equation="dL = offset + rise t^s2 - fall t^(s2 + gap),  t = T/2e10",
         predictor=loss_change,
         predicts=replace(real("loss_change", "nat/token", centre="none"), scatter=(2e-4, 5e-3)),
-        inputs=(Input("tokens", "token", "tokens of continual pretraining", (1e8, 1e11)),),
+        inputs=_TOKENS,
         parameters=(
             Parameter("offset", (-0.03, 0.03), "real", unit="nat/token", meaning="change at the very start"),
             Parameter("rise", (0.02, 0.5), unit="nat/token", meaning="forgetting by 2e10 tokens, a2"),
@@ -253,9 +191,9 @@ VARIANTS = {
         ),
         notes=(
             "At a fixed share; a family is a share, size and domain. Signs and order of the exponents, which "
-            "let it rise and then fall, are this package's choice. `turning_tokens`, `tolerated_share` and "
-            "`critical_share` make a critical ratio of it, draw by draw. Checkpoints of one run are not "
-            "independent."
+            "let it rise and then fall, are this package's choice. With draws of variants 4 and 5, "
+            "`turning_tokens`, `tolerated_share` and `critical_share` make a critical ratio of it. "
+            "Checkpoints of one run are not independent."
         ),
     ),
     3: _law(
@@ -273,8 +211,16 @@ VARIANTS = {
             Parameter("u2", (0.03, 0.98), pool="tight", meaning="growth with parameters"),
         ),
         monotone={"params": "increasing", "tokens": "increasing"},
+        published={
+            "finance": Published(_CRITICAL, _RATIOS, "computed"),
+            "academic": Published(
+                {"u0": math.log(0.367 / 0.633) - _CRITICAL["u2"] * math.log(0.46), "u2": _CRITICAL["u2"]},
+                "arXiv:2407.17467, the printed ratio 0.367 at 460M with the growth of finance",
+                "computed",
+            ),
+        },
         golden=tuple(
-            Golden({"params": S, "tokens": T0}, R, _CRITICAL, "paper", 0.03)
+            Golden({"params": S, "tokens": T0}, R, {**_CRITICAL, "u1": 0.3}, "paper", 0.03)
             for S, R in {4.6e8: 0.298, 9.4e8: 0.349, 1.6e9: 0.414, 3.1e9: 0.478}.items()
         ),
         derived=(
@@ -289,6 +235,67 @@ VARIANTS = {
             "tends to 1: its logit is linear in the logs here, as a choice of this package. The paper says "
             "that T = 250 is 5e11 tokens; by its unit of 2e8 tokens it is 5e10. A family is a domain: the "
             "printed ratios are of finance; of academic papers it is 0.367 at 460M."
+        ),
+    ),
+    4: _law(
+        title="General loss after continual pretraining, from the share of domain data",
+        equation="L = alpha R^s + beta = level + (slope/s) ((R/R0)^s - 1),  R0 = 1/2",
+        predictor=log_general_loss,
+        predicts=replace(loss("nat/token", "general_loss"), scatter=(2e-5, 2e-3)),
+        inputs=_SHARE,
+        parameters=(
+            Parameter("level", (1.2, 3.5), unit="nat/token", meaning="loss at share 1/2"),
+            Parameter("slope", (0.01, 0.3), unit="nat/token", meaning="rise per e-fold of it there"),
+            Parameter("s", (0.3, 3.0), pool="tight", meaning="exponent of the share"),
+        ),
+        monotone={"share": "increasing"},
+        golden=tuple(
+            Golden({"share": R}, L, rising_at_reference(0.12, 1.5, 2.0), rtol=1e-9)
+            for R, L in {1.0: 2.12, 0.25: 2.015}.items()
+        ),
+        limits=(Limit("a slope of the other sign: the domain loss", "cmr_cpt", _falling),),
+        derived=(
+            Derived(
+                "tolerated",
+                lambda slope, s: tolerated_share(0.05, alpha=rise_amplitude(slope, s), s=s),
+                meaning="share at which the loss is 0.05 nat/token above that without domain data",
+            ),
+        ),
+        notes=(
+            "Variant 1's form with a positive amplitude: 0 < alpha, s. Nothing is printed about its values; "
+            "the priors, this package's, let 0.05 nat/token be tolerated at any share. A family is a model "
+            "size in a domain."
+        ),
+    ),
+    5: _law(
+        title="Change of the domain loss along continual pretraining",
+        equation="dL = a1 t^s1 + b1 = level - drop (t^s1 - 1)/s1,  t = T/2e10",
+        predictor=domain_change,
+        predicts=replace(real("domain_loss_change", "nat/token", centre="none"), scatter=(2e-4, 5e-3)),
+        inputs=_TOKENS,
+        parameters=(
+            Parameter("level", (-0.6, 0.0), "real", unit="nat/token", meaning="change by 2e10 tokens"),
+            Parameter("drop", (0.005, 0.2), unit="nat/token", meaning="fall per e-fold of tokens there"),
+            Parameter("s1", (-0.6, 0.6), "real", "tight", meaning="exponent; below 0 the loss settles"),
+        ),
+        monotone={"tokens": "decreasing"},
+        golden=(
+            Golden({"tokens": 2e10}, -0.2, change_at_reference(0.3, -0.2, -0.5), rtol=1e-9),
+            Golden({"tokens": 2e8}, 0.2535659, change_at_reference(0.3, -0.2, -0.5), rtol=1e-6),
+        ),
+        limits=(Limit("s1 = 0", "log_linear", _logarithmic),),
+        derived=(
+            Derived(
+                "by_1e11",
+                lambda level, drop, s1: domain_change(1e11, level=level, drop=drop, s1=s1),
+                "nat/token",
+                "change by 1e11 tokens",
+            ),
+        ),
+        notes=(
+            "At a fixed share; a family is a share, size and domain. The sign of s1 is left open, that of "
+            "a1 s1 is not: the loss falls. Nothing is printed about the values; the priors are this "
+            "package's. Checkpoints of one run are not independent."
         ),
     ),
 }

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, loss
 from bayes_scaling.laws._roots import bisect
-from bayes_scaling.laws._terms import D0, N0, log_sum_exp
+from bayes_scaling.laws._terms import D0, N0, box_cox, log_sum_exp
 
 
 def log_mean(params, tokens, *, E, E_slope, E_power, B, B_slope, B_power, beta, beta_slope, beta_power):
@@ -71,13 +71,6 @@ def optimal_params(compute, *, E, E_slope, E_power, B, B_slope, B_power, beta, b
     first = jnp.argmax(rises, axis=0)
     slope = jax.grad(lambda u: height(u).sum())
     return jnp.exp(bisect(slope, grid[jnp.maximum(first - 1, 0)], grid[jnp.minimum(first + 1, 160)]))
-
-
-def box_cox(log_ratio, power):
-    """``(ratio^power - 1) / power``, which is the log at ``power = 0``."""
-    small = jnp.abs(power) < 1e-6
-    safe = jnp.where(small, 1.0, power)
-    return jnp.where(small, log_ratio * (1 + power * log_ratio / 2), jnp.expm1(safe * log_ratio) / safe)
 
 
 def at_reference(a1, alpha, b1, a2, beta, b2, a3, gamma, b3) -> dict[str, float]:
