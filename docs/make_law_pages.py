@@ -164,11 +164,17 @@ def _legend(records: Iterable[Published]) -> str:
 
 
 def _functions(name: str) -> str:
-    """The public functions of a law's file, its predictors and what follows from them."""
+    """The public functions of a law's file, its predictors and what follows from them.
+
+    Those that it brings in from a private file of its own folder are its functions too.
+    """
     module = importlib.import_module(f"bayes_scaling.laws.{folder(name)}.{name}")
+    private = f"{module.__name__.rpartition('.')[0]}._"
     rows = []
     for own, value in vars(module).items():
-        if own[0] != "_" and inspect.isfunction(value) and value.__module__ == module.__name__:
+        if own[0] == "_" or not inspect.isfunction(value):
+            continue
+        if value.__module__ == module.__name__ or value.__module__.startswith(private):
             given = ", ".join(inspect.signature(value).parameters)
             told = (inspect.getdoc(value) or "").split("\n\n")[0].replace("\n", " ")
             rows.append([f"`{own}({given})`", told.replace("``", "`")])

@@ -272,6 +272,18 @@ def test_links_between_pages_lead_somewhere(maker, tmp_path):
             assert there.is_file(), (path.name, target)
 
 
+def test_functions_from_a_private_file_of_the_folder_stand_on_the_page(maker):
+    wanted = {
+        "cmr_cpt": ("turning_tokens(", "tolerated_share(", "critical_share("),
+        "cod_cluster_law": ("clusters(",),
+        "obs_scaling": ("capabilities(", "as_inputs("),
+    }
+    for name, functions in wanted.items():
+        text = maker.page(name)
+        assert all(f"\n| `{function}" in text for function in functions), name
+        assert "log_bounded(" not in text, "terms that laws share are nobody's own"
+
+
 def test_published_values_stand_on_the_page(maker):
     text = maker.page("chinchilla")
     for name, value in published("chinchilla", "besiroglu2024").items():

@@ -24,7 +24,7 @@ from bayes_scaling.laws.downstream import (
     uncertainty_power,
 )  # fmt: skip
 from bayes_scaling.laws.downstream import vlm_compute_law as vlm
-from bayes_scaling.laws.downstream._capabilities import as_inputs, capabilities
+from bayes_scaling.laws.downstream.obs_scaling import as_inputs, capabilities
 
 
 @pytest.fixture(autouse=True, scope="module")

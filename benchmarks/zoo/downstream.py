@@ -13,7 +13,7 @@ import bayes_scaling as bs
 from bayes_scaling import datasets, scores
 from bayes_scaling.law import with_priors
 from bayes_scaling.laws.downstream import error_vs_loss_exp
-from bayes_scaling.laws.downstream._capabilities import as_inputs, capabilities
+from bayes_scaling.laws.downstream.obs_scaling import as_inputs, capabilities
 
 #: Items of each task of ``pile-families``.
 ITEMS = {

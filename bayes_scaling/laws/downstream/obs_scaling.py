@@ -9,8 +9,8 @@ import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, successes
 from bayes_scaling.laws._terms import logit_with_floor
-
-# The step from benchmarks to capabilities is in _capabilities.py.
+from bayes_scaling.laws.downstream._capabilities import as_inputs as as_inputs
+from bayes_scaling.laws.downstream._capabilities import capabilities as capabilities
 
 
 def logit_1(capability_1, *, floor, w0, w1):
@@ -72,8 +72,8 @@ _law = partial(
         "2405.10938",
     ),
     notes=(
-        "Capabilities are principal components of benchmark scores (`capabilities` and `as_inputs` in "
-        "_capabilities.py fill gaps, and give exp of the standardised scores, for inputs are positive). "
+        "Capabilities are principal components of benchmark scores (`capabilities` fills gaps, `as_inputs` "
+        "gives exp of the standardised scores, for inputs are positive). "
         "Weights are shared: all families meet in the capabilities, and how a family turns compute into "
         "them is capability_compute. The scores enter as exact; their errors are small beside those of a "
         "single task when they rest on many items. The authors fit models of up to 8.4e22 FLOP and test "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bayes_scaling.law import Derived, Input, Law, Limit, Parameter, Reference, loss
+from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, loss
 from bayes_scaling.laws._terms import D0
 from bayes_scaling.laws.generic import power_law_offset
 
@@ -26,6 +26,11 @@ LAW = Law(
     ),
     floor="E",
     monotone={"tokens": "decreasing"},
+    golden=(
+        # no coefficients are printed: arithmetic at the centre of the catalogue's priors for E and alpha
+        Golden({"tokens": 32 * D0}, 1.5 + 0.4 / 2, {"E": 1.5, "A": 0.4, "alpha": 0.2}, rtol=1e-9),
+        Golden({"tokens": D0 / 32}, 1.5 + 0.4 * 2, {"E": 1.5, "A": 0.4, "alpha": 0.2}, rtol=1e-9),
+    ),
     limits=(
         Limit("always", "power_law_offset", lambda i, v: (i, v, {"x": i["tokens"] / D0}, v), atol=1e-12),
     ),
