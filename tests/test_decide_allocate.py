@@ -72,7 +72,7 @@ def test_flatness_holds_what_it_says() -> None:
 
 def test_coupled_law_allocates_too() -> None:
     law = bs.law("coupled_chinchilla")
-    values = next(iter(law.published.values())).values if law.published else {**BESIROGLU, "k": 1.0}
+    values = {**BESIROGLU, "k": 0.4}  # of the published fits not all coefficients were printed
     best = optimum_at(law, values, 1e23).best
     exact = optimal_params(1e23, **{k: values[k] for k in ("A", "alpha", "B", "beta", "k")})
     assert best["params"] == pytest.approx(float(exact), rel=1e-3)

@@ -215,6 +215,43 @@ def test_published_exponents_of_a_domain_serve_as_priors(name, exponent):
         assert abs(narrow.location - prior.location) < 3 * prior.scale, domain
 
 
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("densing_time", {"frontier": {"rate": 0.0073}, "mmlu_before_chatgpt": {"rate": 0.0048}}),
+        ("adv_log_law", {"average": {"b_D": -0.032, "b_N": -0.134}}),
+        ("hestness_model_size", {"word_lm": {"beta": 0.69}, "imagenet": {"beta": 0.573}}),
+        ("hestness_model_size", {"character_lm_lower": {"beta": 0.78}, "character_lm_upper": {"beta": 0.92}}),
+        ("hestness_model_size", {"word_lm_4_layer_lstm": {"beta": 0.78}}),
+        ("cmr_cpt:3", {"finance": {"u0": -0.557341, "u2": 0.410976}}),
+        ("coupled_chinchilla", {"chinchilla_runs_least_k": {"k": 0.77}}),
+        ("coupled_chinchilla", {"chinchilla_runs_largest_k": {"k": 0.90}}),
+    ],
+)
+def test_what_was_printed_of_a_fit_is_published(name, printed):
+    for key, values in printed.items():
+        assert law(name).published[key].values == pytest.approx(values), key
+
+
+def test_published_coefficients_in_the_coordinates_of_their_laws():
+    exponents = {f"family_{i}_1.2B": x for i, x in enumerate((0.083, 0.103, 0.150, 0.083, 0.078), 1)}
+    for key, gamma in {**exponents, "mean_85M": 0.104}.items():
+        assert law("multilingual_ratio").published[key].values["gamma"] == pytest.approx(gamma, abs=6e-4)
+    amplitudes = {"tmars_imagenet": 0.022, "tmars_18_tasks": 0.033,
+                  "clip_score_imagenet": 0.021, "clip_score_18_tasks": 0.035}  # fmt: skip
+    a = next(d for d in law("qqt_filtering").derived if d.name == "a").function
+    for key, printed in amplitudes.items():
+        values = law("qqt_filtering").published[key].values
+        assert a(n1=values["n1"]) == pytest.approx(printed)
+        assert values["d"] == 0.1
+    inner = {d.name: d.function for d in law("coupled_chinchilla").derived}
+    for key, k in {"farseer_least_k": 0.31, "farseer_largest_k": 0.45}.items():
+        values = law("coupled_chinchilla").published[key].values
+        assert values["k"] == k
+        assert inner["inner_alpha"](alpha=values["alpha"], k=k) == pytest.approx(0.32)
+        assert inner["inner_beta"](beta=values["beta"], k=k) == pytest.approx(0.39)
+
+
 def test_chinchilla_optimum():
     chinchilla = _laws.module("chinchilla")
     values = dict(chinchilla.LAW.published["besiroglu2024"].values)

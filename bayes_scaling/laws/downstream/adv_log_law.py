@@ -8,7 +8,18 @@ from functools import partial
 
 import jax.numpy as jnp
 
-from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, real, successes
+from bayes_scaling.law import (
+    Derived,
+    Golden,
+    Input,
+    Law,
+    Limit,
+    Parameter,
+    Published,
+    Reference,
+    real,
+    successes,
+)
 from bayes_scaling.laws._terms import logit
 
 #: Training images and parameters at which the level is stated.
@@ -80,6 +91,13 @@ VARIANTS = {
                 "b_N", (-0.229, -0.031), "real", "partial", "1/decade", "change per decade of parameters"
             ),
         ),
+        published={
+            "average": Published(
+                {"b_D": -0.032, "b_N": -0.134},
+                "average effects over attacks, each told by itself",
+                "abstract",
+            )
+        },
         golden=(
             Golden(
                 {"samples": 1e10, "params": 1e8},

@@ -74,8 +74,8 @@ LAW = Law(
     ),
     notes=(
         "The capability is the first principal component of benchmark scores, unstandardised "
-        "(`obs_scaling.capabilities`), from -0.57 to 0.97 in the authors' table. Families differ in level and "
-        "slope: the efficiency with which they turn compute into capability. obs_scaling takes it from "
+        "(`obs_scaling.capabilities`), from -0.57 to 0.97 in the authors' table. Families differ in level "
+        "and slope: the efficiency with which they turn compute into capability. obs_scaling takes it from "
         "there to a task."
     ),
 )

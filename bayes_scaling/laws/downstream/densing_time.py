@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax.scipy.stats import norm
 
-from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Reference, positive
+from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, positive
 
 #: Day at which the level is stated: a year after Llama-1.
 T0 = 420.0
@@ -64,6 +64,11 @@ LAW = Law(
         Parameter("rate", (0.003, 0.0133), unit="1/day", pool="tight", meaning="growth of the log density"),
     ),
     monotone={"day": "increasing"},
+    published={
+        "frontier": Published({"rate": 0.0073}, "arXiv:2412.04315, R2 0.912"),
+        "mmlu_before_chatgpt": Published({"rate": 0.0048}, "arXiv:2412.04315, MMLU"),
+        "mmlu_after_chatgpt": Published({"rate": 0.0073}, "arXiv:2412.04315, MMLU"),
+    },
     golden=(
         Golden({"day": T0 + 94.95}, 2.0, {"level": 1.0, "rate": 0.0073}, rtol=5e-5),
         Golden({"day": T0 + 144.4}, 2.0, {"level": 1.0, "rate": 0.0048}, rtol=1e-4),

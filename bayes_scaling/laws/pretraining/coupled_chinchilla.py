@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from bayes_scaling.law import Derived, Golden, Law, Limit, Parameter, Reference, loss
+from bayes_scaling.law import Derived, Golden, Law, Limit, Parameter, Published, Reference, loss
 from bayes_scaling.laws import _terms
 from bayes_scaling.laws._terms import D0, N0, log_norm, log_power, log_sum_exp
 from bayes_scaling.laws.pretraining import chinchilla, kaplan_nd
@@ -43,6 +43,12 @@ def _kaplan(inputs, values):
     return inputs, here, inputs, {name: values[name] for name in ("A", "alpha", "B", "beta")}
 
 
+def _printed(grid: str, k: float, alpha: float = 0.0, beta: float = 0.0) -> Published:
+    """What was printed of one fit; inner exponents times k are this law's."""
+    exponents = {"alpha": alpha * k, "beta": beta * k} if alpha else {}
+    return Published({"k": k, **exponents}, f"arXiv:2608.07222, {grid}", "paper*")
+
+
 LAW = Law(
     name="coupled_chinchilla",
     title="Loss from parameters and tokens, coupled",
@@ -64,6 +70,13 @@ LAW = Law(
     ),
     floor="E",
     monotone={"params": "decreasing", "tokens": "decreasing"},
+    # k was printed as a range over two grids: both ends of it
+    published={
+        "farseer_least_k": _printed("grid of Farseer, least k of two grids", 0.31, 0.32, 0.39),
+        "farseer_largest_k": _printed("grid of Farseer, largest k of two grids", 0.45, 0.32, 0.39),
+        "chinchilla_runs_least_k": _printed("Farseer's code and Chinchilla's runs, least k", 0.77),
+        "chinchilla_runs_largest_k": _printed("Farseer's code and Chinchilla's runs, largest k", 0.90),
+    },
     golden=(
         Golden(
             {"params": 1e9, "tokens": 2e10},
