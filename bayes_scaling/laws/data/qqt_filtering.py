@@ -10,16 +10,35 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, positive
-from bayes_scaling.laws._terms import log_sum_exp
+from bayes_scaling.law import (
+    Derived,
+    Golden,
+    Input,
+    Law,
+    Limit,
+    Parameter,
+    Published,
+    Reference,
+    positive,
+    successes,
+)
+from bayes_scaling.laws._terms import log_sum_exp, logit_of_log
 
 #: Passes whose exponents are told apart; the last one stands for all that follow.
 PASSES = 64
+#: Error at which counts are bounded: the sum of powers may leave 1 behind, a proportion may not.
+MOST_ERROR = 0.999
 
 
 def log_mean(samples, pool, *, d, n1, b, tau):
     """Natural log of the expected error after ``samples`` draws from a pool of ``pool`` different ones."""
     return log_sum_exp(jnp.log(d), _log_reducible(samples, pool, _exponents(b, tau), n1))
+
+
+def log_odds(samples, pool, *, d, n1, b, tau):
+    """Logit of the expected error, bounded at 0.999: the sum is higher at few samples only."""
+    log_error = log_mean(samples, pool, d=d, n1=n1, b=b, tau=tau)
+    return logit_of_log(jnp.minimum(log_error, jnp.log(MOST_ERROR)))
 
 
 def _exponents(b, tau):
@@ -86,6 +105,25 @@ def best_pools(samples: Any, pool: Any, *, b: Any, tau: Any, n1: Any, d: Any) ->
         for k in range(1, b.shape[-1] + 1)
     ]
     return jnp.argmin(jnp.stack(errors, axis=-1), axis=-1) + 1
+
+
+def in_order(b: Any) -> Any:
+    """Draws in which better buckets have the larger rate, as the paper finds.
+
+    Families of a fit are exchangeable, so that their order is no part of its prior. To keep the draws for
+    which this is true is the posterior under the same prior cut off where the order is broken, exactly.
+
+    Parameters
+    ----------
+    b : array, shape (..., pools)
+        Rates in order of quality, best first.
+
+    Returns
+    -------
+    bool array, shape (...)
+        Its mean is the posterior probability of the order; ``theta[in_order(b)]`` are the draws that keep it.
+    """
+    return (jnp.diff(jnp.asarray(b), axis=-1) < 0).all(axis=-1)
 
 
 def released_code_error(samples: Any, pool: Any, *, d: Any, n1: Any, b: Any, tau: Any) -> Any:
@@ -191,3 +229,24 @@ LAW = Law(
         "hard pays at few samples."
     ),
 )
+
+VARIANTS = {
+    1: LAW,
+    2: replace(
+        LAW,
+        title="Wrong answers from samples seen when a filtered pool is repeated",
+        predictor=log_odds,
+        predicts=successes("n_wrong", "n_samples", link="logit"),
+        floor="",
+        golden=(
+            Golden({"samples": 3.2e7, "pool": 12.8e6}, 0.8976, "example_bucket"),
+            Golden({"samples": 6.4e8, "pool": 1e9}, 0.6230, "example_bucket"),
+        ),
+        limits=(),
+        notes=(
+            "Variant 1 with a known number of items, beta-binomial. An error above 0.999, which the sum of "
+            "powers reaches at few samples, is bounded there. Models that answer the same items scatter less "
+            "than the counts say; for those give variant 1 a standard error."
+        ),
+    ),
+}
