@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from statistics import NormalDist
 from types import MappingProxyType
 from typing import Any
 
@@ -27,7 +28,8 @@ from bayes_scaling.laws._terms import log_bounded, logit_of_log
 #: Loss (nat/token) at which ``ratio`` is stated.
 L_REF = 3.0
 
-#: 90 % prior intervals for an average over many tasks, for `with_priors`; the defaults suit single tasks.
+#: 90 % prior intervals for an average over many tasks, for `with_priors`; the defaults suit single tasks of
+#: unknown chance, `single_task_priors` those of a known one.
 AVERAGE: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"eps": (0.757, 0.925), "ratio": (0.55, 0.88), "gamma": (0.458, 1.23)}
 )
@@ -43,6 +45,37 @@ def loss_for(error: Any, *, eps: Any, ratio: Any, gamma: Any) -> Any:
     """Loss (nat/token) at which the expected error is ``error``; NaN from ``eps`` on."""
     left = 1 - error / eps
     return L_REF - jnp.log(jnp.where(left > 0, left, jnp.nan) / (1 - ratio)) / gamma
+
+
+def single_task_priors(chance: float) -> dict[str, tuple[float, float]]:
+    """90 % prior intervals for one task whose accuracy by chance is known, for `with_priors`.
+
+    ``eps ~ Normal(1 - chance, 0.05)`` inside (0, 1), for a model with a very high loss guesses, and
+    ``gamma ~ LogNormal(log 1.8, 0.6)``; ``ratio`` keeps the law's own prior. Used as
+    ``with_priors(law, single_task_priors(0.25))``, or ``bs.fit(..., priors=single_task_priors(0.25))``.
+
+    Parameters
+    ----------
+    chance : float
+        Accuracy of guessing, from 0 up to but not including 1.
+
+    Returns
+    -------
+    dict
+        Parameter -> interval.
+
+    Raises
+    ------
+    ValueError
+        If ``chance`` lies outside [0, 1).
+    """
+    if not 0 <= chance < 1:
+        raise ValueError(f"chance is {chance:g}, expected an accuracy of guessing: 0 up to below 1")
+    around, unit = NormalDist(1 - chance, 0.05), NormalDist()
+    below, above = around.cdf(0.0), around.cdf(1.0)
+    low, high = (around.inv_cdf(below + p * (above - below)) for p in (0.05, 0.95))
+    gamma = [1.8 * math.exp(0.6 * unit.inv_cdf(p)) for p in (0.05, 0.95)]
+    return {"eps": (low, high), "gamma": (gamma[0], gamma[1])}
 
 
 def at_reference(k, gamma, eps) -> dict[str, float]:
@@ -110,8 +143,9 @@ LAW = Law(
     ),
     notes=(
         "Fitted to averages over 17 or 46 tasks (`AVERAGE` holds the priors for those) and to single tasks, "
-        "where eps is one less chance. A task at chance over the whole range fits with any gamma: its eps "
-        "alone is known. k, gamma and eps lie on a ridge, so the error at a loss of 3 takes the place of k; "
+        "where eps is one less chance (`single_task_priors`). A task at chance over the whole range fits "
+        "with any gamma: its eps alone is known. "
+        "k, gamma and eps lie on a ridge, so the error at a loss of 3 takes the place of k; "
         "published fits with eps above 1 (coqa, lambada, qa_wikidata) are left out. Below `loss_zero_error` "
         "the law has no meaning and is bounded at 0.001 eps: a sigmoid (ladder_two_step, variant 2) has the "
         "same tail at high loss and stays inside (0, 1). The loss law of the paper is gadre_overtraining."
@@ -127,7 +161,8 @@ VARIANTS = {
         golden=(),
         limits=(Limit("always", "error_vs_loss_exp", lambda i, v: (i, v, i, v), atol=1e-12),),
         notes=(
-            "Variant 1 with a known number of items, for single tasks: eps is one less chance. Models that "
+            "Variant 1 with a known number of items, for single tasks: eps is one less chance "
+            "(`single_task_priors`). Models that "
             "answer the same items scatter less than the counts say; for those give variant 1 a standard "
             "error."
         ),
