@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from _zoo import derived, lowest, published
 
-from bayes_scaling.law import mean
+from bayes_scaling.law import mean, with_priors
 from bayes_scaling.laws import law
 from bayes_scaling.laws.data import cmr_cpt, mnmt_joint, multilingual_ratio, nmt_bivariate, qqt_filtering
 from bayes_scaling.laws.downstream import (
@@ -135,6 +135,26 @@ def test_chained_predictions_of_the_overtrained_runs():
     values = published("error_vs_loss_exp", "redpajama_17")
     assert np.isnan(float(error_vs_loss_exp.loss_for(0.9, **values)))
     assert np.exp(derived("error_vs_loss_exp", "log_k", **values)) == pytest.approx(2.20649, rel=1e-5)
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.25, 0.5, 0.98])
+def test_priors_of_a_single_task_follow_its_chance(chance):
+    intervals = error_vs_loss_exp.single_task_priors(chance)
+    for variant in (1, 2):
+        one = with_priors(law("error_vs_loss_exp", variant), intervals)
+        assert one.parameter("eps").interval == intervals["eps"]
+        assert one.parameter("ratio") == law("error_vs_loss_exp", variant).parameter("ratio")
+    drawn = np.random.default_rng(0).normal(1 - chance, 0.05, 400_000)
+    drawn = drawn[(drawn > 0) & (drawn < 1)]
+    np.testing.assert_allclose(intervals["eps"], np.quantile(drawn, [0.05, 0.95]), atol=1e-3)
+    gamma = 1.8 * np.exp(np.random.default_rng(1).normal(0, 0.6, 400_000))
+    np.testing.assert_allclose(intervals["gamma"], np.quantile(gamma, [0.05, 0.95]), rtol=0.01)
+
+
+def test_a_chance_that_is_none_is_refused():
+    for wrong in (-0.1, 1.0, 25.0):
+        with pytest.raises(ValueError, match=f"chance is {wrong:g}, expected an accuracy of guessing"):
+            error_vs_loss_exp.single_task_priors(wrong)
 
 
 def test_the_ladder_is_exponential_at_high_loss():
@@ -475,6 +495,26 @@ def test_repeats_as_the_formula_writes_them():
     assert (more - fresh) / 10 == pytest.approx(
         qqt_filtering.utility(1e8, fresh, d=0.1, b=values["b"]), rel=1e-5
     )
+
+
+def test_errors_counted_are_errors_measured():
+    at = {"samples": np.array([3.2e7, 6.4e8]), "pool": 12.8e6}
+    values = qqt_filtering._EXAMPLE
+    counted = mean(law("qqt_filtering", 2), at, values)
+    np.testing.assert_allclose(counted, mean(qqt_filtering.LAW, at, values), rtol=1e-12)
+    high = float(mean(law("qqt_filtering", 2), {"samples": 1e6, "pool": 12.8e6}, values))
+    assert high == pytest.approx(0.999), "where the sum of powers is above 1"
+
+
+def test_draws_that_keep_the_order_of_quality():
+    ordered = [[0.2, 0.15, 0.1], [0.2, 0.1, 0.15], [0.1, 0.15, 0.2]]
+    assert qqt_filtering.in_order(ordered).tolist() == [True, False, False]
+    # keeping them is the prior cut off: of independent rates one in six is in order, its means are apart
+    b = np.exp(np.random.default_rng(0).normal(np.log(0.13), 0.4, (20_000, 3)))
+    kept = np.asarray(qqt_filtering.in_order(b))
+    assert kept.mean() == pytest.approx(1 / 6, abs=0.01)
+    sorted_means = np.sort(b, axis=1)[:, ::-1].mean(axis=0)
+    np.testing.assert_allclose(b[kept].mean(axis=0), sorted_means, rtol=0.02)
 
 
 def test_mixing_pools_stretches_their_half_life():

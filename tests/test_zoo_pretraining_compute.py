@@ -75,10 +75,42 @@ def test_best_use_of_25e9_tokens_at_1e22_flop():
         plan = {"params": 1e22 / 6 / tokens, "tokens": tokens, "unique": 25e9}
         return mean(data_constrained.LAW, plan, values)
 
-    tokens = lowest(curve, 1e11, 1e12)
-    assert tokens == pytest.approx(2.373e11, rel=0.01)
-    assert tokens / 25e9 == pytest.approx(9.49, rel=0.01)
-    assert 1e22 / 6 / tokens == pytest.approx(7.02e9, rel=0.01)
+    constants = {name: value for name, value in values.items() if name != "E"}
+    found = data_constrained.best_use(1e22, 25e9, **constants)
+    assert float(found.tokens) == pytest.approx(lowest(curve, 1e11, 1e12), rel=1e-6)
+    assert float(found.tokens) == pytest.approx(2.373e11, rel=0.01)
+    assert float(found.epochs) == pytest.approx(9.49, rel=0.01)
+    assert float(found.params) == pytest.approx(7.02e9, rel=0.01)
+
+
+def test_the_best_use_of_every_draw_and_budget():
+    rng = np.random.default_rng(8)
+    centre = published("data_constrained", "muennighoff2023")
+    draws = {name: value * np.exp(rng.normal(0, 0.2, 30)) for name, value in centre.items()}
+    constants = {name: value for name, value in draws.items() if name != "E"}
+    compute, unique = np.array([1e19, 1e22, 1e26])[:, None], 2.5e10
+    found = data_constrained.best_use(compute, unique, **constants)
+    assert found.params.shape == found.tokens.shape == found.epochs.shape == (3, 30)
+    np.testing.assert_allclose(6 * found.params * found.tokens, compute * np.ones(30), rtol=1e-12)
+    for i in range(3):
+        for k in (0, 29):
+            values = {name: float(value[k]) for name, value in draws.items()}
+
+            def curve(tokens, flop=float(compute[i, 0]), values=values):
+                plan = {"params": flop / 6 / tokens, "tokens": tokens, "unique": unique}
+                return float(mean(data_constrained.LAW, plan, values))
+
+            best = float(found.tokens[i, k])
+            assert curve(best) <= min(curve(best * 0.98), curve(best * 1.02)), (i, k)
+    # with data enough it is the optimum for fresh tokens
+    plenty = data_constrained.best_use(1e22, 1e15, **constants)
+    fresh = {name: constants[name] for name in ("A", "alpha", "B", "beta")}
+    np.testing.assert_allclose(plenty.params, chinchilla.optimal_params(1e22, **fresh), rtol=1e-8)
+    slope = jax.grad(lambda R: jnp.log(data_constrained.best_use(1e22, 25e9, **{**one, "R_D": R}).epochs))
+    one = {name: value for name, value in centre.items() if name != "E"}
+    step = [float(jnp.log(data_constrained.best_use(1e22, 25e9, **{**one, "R_D": R}).epochs))
+            for R in (14.99, 15.01)]  # fmt: skip
+    assert float(slope(15.0)) == pytest.approx((step[1] - step[0]) / 0.02, rel=1e-5)
 
 
 def test_routing_as_published():

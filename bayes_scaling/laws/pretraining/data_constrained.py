@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
 from bayes_scaling.law import Derived, Golden, Input, Law, Limit, Parameter, Published, Reference, loss
+from bayes_scaling.laws._roots import increasing_root
 from bayes_scaling.laws._terms import D0, N0
 from bayes_scaling.laws.pretraining import chinchilla
 
@@ -27,6 +28,59 @@ def log_mean(params, tokens, unique, *, E, A, alpha, B, beta, R_D, R_N):
     """Natural log of the expected loss; A and B are loss terms (nat/token) at N0 and D0."""
     size = worth(params, matched_params(unique, A=A, alpha=alpha, B=B, beta=beta), R_N)
     return chinchilla.log_mean(size, worth(tokens, unique, R_D), E=E, A=A, alpha=alpha, B=B, beta=beta)
+
+
+class Use(NamedTuple):
+    """The best use of a budget, each an array of shape (...)."""
+
+    params: Any
+    tokens: Any
+    epochs: Any
+
+
+def best_use(
+    compute: Any, unique: Any, *, A: Any, alpha: Any, B: Any, beta: Any, R_D: Any, R_N: Any
+) -> Use:  # fmt: skip
+    """Parameters, tokens and epochs of the lowest loss at ``compute = 6 N D`` FLOP and so many unique tokens.
+
+    Each term of the loss is convex in the log of the tokens, so there is one minimum: where the elasticities
+    of both terms are equal. Solved in logs, with exact derivatives; arrays broadcast.
+
+    Parameters
+    ----------
+    compute : float or array
+        Training FLOP.
+    unique : float or array
+        Different tokens at hand.
+    A, alpha, B, beta, R_D, R_N : float or array
+        The law's parameters; E does not matter.
+
+    Returns
+    -------
+    Use
+        With more unique tokens than are wanted, `chinchilla`'s optimum, and less than one epoch.
+    """
+    given = (compute, unique, A, alpha, B, beta, R_D, R_N)
+    log_tokens = jnp.vectorize(_log_best_tokens)(*(jnp.asarray(x, float) for x in given))
+    tokens = jnp.exp(log_tokens)
+    return Use(compute / 6 / tokens, tokens, tokens / unique)
+
+
+def _log_best_tokens(compute, unique, A, alpha, B, beta, R_D, R_N):
+    log_budget = jnp.log(compute / 6)
+    deserved = matched_params(unique, A=A, alpha=alpha, B=B, beta=beta)
+
+    def log_force(total, different, decay, amplitude, exponent, scale):  # log of -d term/d log total
+        ratio = jnp.maximum(total / different, 1.0)
+        value = worth(total, different, decay)
+        share = jnp.log(ratio) - (ratio - 1) / decay - jnp.log1p(-decay * jnp.expm1(-(ratio - 1) / decay))
+        return jnp.log(exponent * amplitude) - exponent * jnp.log(value / scale) + share
+
+    def excess(u):  # the pull of parameters less that of tokens
+        size = log_force(jnp.exp(log_budget - u), deserved, R_N, A, alpha, N0)
+        return size - log_force(jnp.exp(u), unique, R_D, B, beta, D0)
+
+    return increasing_root(excess, jnp.zeros_like(log_budget), log_budget)
 
 
 def at_reference(E, A, alpha, B, beta, R_D, R_N) -> dict[str, float]:
@@ -129,7 +183,7 @@ LAW = Law(
     reference=Reference("Scaling Data-Constrained Language Models", "Muennighoff et al.", 2023, "2305.16264"),
     notes=(
         "The authors left out runs whose loss rises with further epochs, and the law cannot show such a "
-        "rise: distrust it beyond about 40 epochs. alpha = beta is tied in the paper. With D <= U and N <= "
-        "N_opt(U) it is chinchilla."
+        "rise: distrust it beyond about 40 epochs. `best_use` divides a budget. "
+        "alpha = beta is tied in the paper. With D <= U and N <= N_opt(U) it is chinchilla."
     ),
 )
