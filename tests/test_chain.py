@@ -24,7 +24,7 @@ from bayes_scaling.chain import (
     read_tasks,
 )
 from bayes_scaling.chain.benchmarks import benchmark
-from bayes_scaling.chain.fitting import floor_interval
+from bayes_scaling.chain.fitting import as_response, floor_interval
 from bayes_scaling.chain.forecasts import PARTS, TaskForecast
 from bayes_scaling.chain.propagate import _discrepancy, curves_at, task_draws
 from bayes_scaling.cli import app
@@ -126,6 +126,20 @@ def test_what_is_wrong_with_tasks_is_told():
         fit_chain(SPEC, study().iloc[:3], ["hellaswag"], loss=fitted(), settings=FEW)
     with pytest.raises(ChainError, match="'task_loss' needs 'task_loss' beside the accuracies"):
         fit_chain(chain(route="task_loss"), study(), settings=FEW)
+
+
+def test_counts_on_a_fixed_test_set_scatter_less_as_accuracies_do():
+    counts = bs.law("error_vs_loss_exp", 2)
+    counts = replace(counts, predicts=replace(counts.predicts, name="n_correct"))
+    frame = pd.DataFrame({"accuracy": [0.3, 0.62], "items": [500.0, 2000.0], "se": [0.02, 0.01]})
+    p, n = frame.accuracy.to_numpy(), frame["items"].to_numpy()
+    for share in (1.0, 0.7, 0.5):
+        seen = as_response(counts, frame, share)
+        np.testing.assert_allclose(seen["n_correct"] / seen["n_samples"], p, atol=1e-3)
+        binomial = np.sqrt(p * (1 - p) / seen["n_samples"])
+        np.testing.assert_allclose(binomial, share * np.sqrt(p * (1 - p) / n), rtol=1e-3)
+    measured = as_response(bs.law("accuracy_sigmoid"), frame, 0.7)
+    np.testing.assert_allclose(measured["accuracy_se"], 0.7 * frame["se"])
 
 
 def test_floors_follow_chance_and_give_way_to_scores_below_it():

@@ -224,14 +224,19 @@ def with_floor(law: Law, interval: tuple[float, float]) -> Law:
 
 
 def as_response(law: Law, frame: pd.DataFrame, same_items: float) -> dict[str, np.ndarray]:
-    """Columns that the task law predicts, from accuracies."""
+    """Columns that the task law predicts, from accuracies.
+
+    Counts scatter less on a fixed test set too: they are given out of so many items, ``items / same_items^2``,
+    that their binomial standard deviation is ``same_items`` times that of the items.
+    """
     p, items, se = (frame[c].to_numpy(float) for c in ("accuracy", "items", "se"))
     if law.predicts.noise == "beta_binomial":
         if not (items > 0).all():
             raise ChainError(
                 f"law {law.name!r} counts right answers: give the number of items (n_examples) of every task"
             )
-        return {law.predicts.name: np.round(p * items), law.predicts.trials: items}
+        worth = np.round(items / same_items**2)
+        return {law.predicts.name: np.round(p * worth), law.predicts.trials: worth}
     # half an item keeps the logit of none and of all right finite
     p = np.where(items > 0, (p * items + 0.5) / (items + 1), np.clip(p, 1e-3, 1 - 1e-3))
     name = law.predicts.name

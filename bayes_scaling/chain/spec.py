@@ -50,7 +50,7 @@ class Chain:
         Structural discrepancy of the loss laws and of the task law.
     same_items : float
         Standard deviation of a score on a fixed test set, as a share of the binomial one: models that answer
-        the same items agree on the easy and on the hard ones.
+        the same items agree on the easy and on the hard ones. A law of counts is given more items for it.
     within : float
         The task law is fitted to models whose loss is at most this many e-folds above the best one: a sigmoid
         holds over a stretch of losses, and no planned run lies at the high end.
