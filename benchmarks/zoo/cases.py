@@ -97,7 +97,7 @@ def fit(
         f"{found.divergences} divergent of {found.chains} x {found.draws}"
     )
     return posterior, Outcome(
-        law=law.name,
+        law=law.label,
         data=data,
         rows=len(posterior.prepared.measured.response),
         families=len(posterior.families),

@@ -150,9 +150,7 @@ def discovery_case() -> Iterator[Outcome]:
     frame = pd.DataFrame({"hours": hours, "interval": 200.0, "n_found": np.diff(FOUND)})
     for variant, names in ((1, ("r", "per_1000_hours")), (2, ("r", "lag", "in_7000_hours"))):
         law = bs.law("discovery_poisson_linear", variant)
-        posterior, found = fit(
-            law, frame, f"35 intervals between the 36 counts of the figure, variant {variant}"
-        )
+        posterior, found = fit(law, frame, "figure of arXiv:2507.18074, 35 intervals between its 36 counts")
         if variant == 1:
             found.quantities = against(posterior, "figure", names=names)
             found.quantities += against(posterior, "abstract", names=names[:1])
@@ -203,7 +201,9 @@ def _rl_fit(
     law = bs.law("rl_posttrain_loglinear", variant)
     intercept = "intercepts linear in the log of the size" if variant < 3 else "intercepts saturating"
     points = f"{ends[0]:.0e} and {ends[1]:.0e}"
-    posterior, found = fit(law, table, f"digitised lines of six sizes at {points}; {intercept}")
+    posterior, found = fit(
+        law, table, f"figures of arXiv:2509.25300, digitised lines of six sizes at {points}; {intercept}"
+    )
     for kind in kinds:
         family = kind if len(kinds) > 1 else ""
         own = {"samples": "base"}.get(kind, kind)
@@ -233,7 +233,7 @@ def rl_slope_case() -> Iterator[Outcome]:
         posterior, found = fit(
             "saturating_hill",
             frame,
-            f"digitised slopes k(N) of six sizes, {kind}",
+            f"figures of arXiv:2509.25300, digitised slopes k(N) of six sizes, {kind}",
             priors={"steepness": (0.9, 1.1)},
         )
         centre = np.exp(np.log(sizes).mean())

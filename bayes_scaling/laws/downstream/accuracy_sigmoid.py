@@ -80,6 +80,7 @@ def _two_step(inputs, values):
 
 VARIANTS = {
     1: _law(
+        checked_on=("pile-families", "gadre_downstream", "gemstones_downstream"),
         title="Accuracy on a task from the loss, sigmoid",
         equation="acc = floor + (1 - floor) reach sigmoid(level + slope (1 - L/L0))",
         predictor=from_loss,
@@ -115,6 +116,7 @@ VARIANTS = {
         ),
     ),
     4: _law(
+        checked_on=("pythia_evals",),
         title="Accuracy on a task straight from parameters and tokens, sigmoid",
         equation="acc = floor + (1 - floor) reach sigmoid(level + by_params log(N/N0) + by_tokens log(D/D0))",
         predictor=from_size_and_data,

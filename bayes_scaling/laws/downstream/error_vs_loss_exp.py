@@ -141,6 +141,7 @@ LAW = Law(
         2024,
         "2403.08540",
     ),
+    checked_on=("gadre_overtraining", "pile-families", "gemstones_downstream", "pythia_evals", "dclm_models"),
     notes=(
         "Fitted to averages over 17 or 46 tasks (`AVERAGE` holds the priors for those) and to single tasks, "
         "where eps is one less chance (`single_task_priors`). A task at chance over the whole range fits "
@@ -156,6 +157,7 @@ VARIANTS = {
     1: LAW,
     2: replace(
         LAW,
+        checked_on=(),
         title="Wrong answers on one task from the loss, exponential",
         predicts=successes("n_wrong", "n_samples", link="logit"),
         golden=(),

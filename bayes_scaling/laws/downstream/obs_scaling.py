@@ -71,6 +71,7 @@ _law = partial(
         2024,
         "2405.10938",
     ),
+    checked_on=("obsscaling_base_llm",),
     notes=(
         "Capabilities are principal components of benchmark scores (`capabilities` fills gaps, `as_inputs` "
         "gives exp of the standardised scores, for inputs are positive). "

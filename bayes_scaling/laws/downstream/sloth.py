@@ -180,6 +180,7 @@ _VALUES = {"level": 0.5, "beta_N": 0.3, "beta_D": 0.4, "beta_ND": 0.0}
 
 VARIANTS = {
     1: _law(
+        checked_on=("obsscaling_base_llm",),
         title="Score of one benchmark from parameters and tokens, levels by family",
         equation=f"Y = c + (1 - c) sigmoid({_SKILL})",
         predictor=logit_1,

@@ -51,5 +51,6 @@ LAW = Law(
         2022,
         "2209.06640",
     ),
+    checked_on=("rnsl_benchmark_language", "double_descent_nano"),
     notes="E, A and alpha trade off on one curve: read the local slope, -alpha (1 - E/y), not alpha alone.",
 )

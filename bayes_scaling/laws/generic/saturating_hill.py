@@ -44,6 +44,7 @@ LAW = Law(
     reference=Reference(
         "The Art of Scaling Reinforcement Learning Compute for LLMs", "Khatri et al.", 2025, "2510.13786"
     ),
+    checked_on=("figures of arXiv:2509.25300",),
     notes=(
         "For scores that level off at both ends. A falling score wants its negative, or 1 minus it, as the "
         "response. Counts of successes have rl_sigmoid_compute, the same curve for a proportion."

@@ -78,6 +78,7 @@ LAW = Law(
         2022,
         "2209.06640",
     ),
+    checked_on=("rnsl_benchmark_language", "double_descent_nano"),
     notes=(
         "Has no closed form: the unique root is found by safeguarded Newton steps in the logit of the "
         "remaining share, with derivatives from the implicit function theorem. The start value is often "

@@ -124,6 +124,7 @@ VARIANTS = {
     1: _law(
         1,
         log_mean_1,
+        checked_on=("rnsl_benchmark_language", "double_descent_nano"),
         published={"caballero2022_addition": Published(ADDITION, "arXiv:2210.14891, authors' code", "paper")},
         golden=(
             Golden({"x": 160.0}, 2.13582, "caballero2022_addition"),
@@ -141,6 +142,7 @@ VARIANTS = {
     2: _law(
         2,
         log_mean_2,
+        checked_on=("double_descent_nano",),
         limits=(Limit("c2 = 0", "smoothly_broken_power_law", _one_break),),
         derived=(
             Derived(
@@ -152,6 +154,7 @@ VARIANTS = {
     3: _law(
         3,
         log_mean_3,
+        checked_on=("double_descent_nano",),
         published={
             "caballero2022_demo": Published(THREE_BREAKS, "arXiv:2210.14891, authors' demonstration", "paper")
         },

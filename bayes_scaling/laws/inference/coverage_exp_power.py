@@ -102,6 +102,7 @@ _LLAMA_3_8B_MATH = {"a": 2.24, "b": 0.538}
 
 VARIANTS = {
     1: _law(
+        checked_on=("language_monkeys",),
         title="Coverage of repeated sampling",
         equation="c(k) = exp(-a k^-b)",
         predictor=log_log_mean,

@@ -55,6 +55,7 @@ def _declare(predictor: Callable[..., Any], title: str, equation: str, **more: A
         reference=Reference(
             "AlphaGo Moment for Model Architecture Discovery", "Liu et al.", 2025, "2507.18074"
         ),
+        checked_on=("figure of arXiv:2507.18074",),
         notes=(
             "Counts are of intervals, not cumulative: cumulative counts are not independent. The paper's "
             "figure ends at 7000 GPU-hours and 106 finds, its abstract says 20 000: the rates 0.0151 and "

@@ -178,6 +178,7 @@ _ACCURACY = Derived(
 
 VARIANTS = {
     1: _law(
+        checked_on=("language_monkeys",),
         title="Coverage of repeated sampling, from the spread of difficulty",
         equation="c(k) = 1 - E (1 - p)^k,  p ~ top Beta(alpha, beta);  -log c -> a k^-alpha",
         predictor=log_log_mean,

@@ -138,6 +138,7 @@ _law = partial(
     reference=Reference(
         "Scaling Behaviors of LLM Reinforcement Learning Post-Training", "Tan et al.", 2025, "2509.25300"
     ),
+    checked_on=("figures of arXiv:2509.25300",),
 )
 _PARAMS = Input("params", "parameter", "total parameters N", (5e8, 72e9))
 

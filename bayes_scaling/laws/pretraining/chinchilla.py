@@ -141,6 +141,7 @@ LAW = Law(
     reference=Reference(
         "Training Compute-Optimal Large Language Models", "Hoffmann et al.", 2022, "2203.15556"
     ),
+    checked_on=("chinchilla_epoch", "gemstones_loss", "misfitting", "marin_isoflop"),
     notes=(
         "Published A and B refer to N = D = 1; here they are the loss terms at N0 = 5e8 and D0 = 2e10, where "
         "amplitude and exponent are not correlated. The published 95 % interval of a (.454, .455) is an "

@@ -128,6 +128,7 @@ LAW = Law(
         ),
     ),
     reference=Reference("Skaling", "Videau et al.", 2026, "2608.07222"),
+    checked_on=("chinchilla_epoch",),
     notes=(
         "The published form is E + (A N^-alpha + B D^-beta)^k; outer exponents and outer heights at N0 and "
         "D0 keep the geometry as k changes. E and k trade off (published E from 0.45 down to 0.03 on one "

@@ -181,6 +181,7 @@ LAW = Law(
         ),
     ),
     reference=Reference("Scaling Data-Constrained Language Models", "Muennighoff et al.", 2023, "2305.16264"),
+    checked_on=("datablations_upto4B",),
     notes=(
         "The authors left out runs whose loss rises with further epochs, and the law cannot show such a "
         "rise: distrust it beyond about 40 epochs. `best_use` divides a budget. "

@@ -200,6 +200,7 @@ LAW = Law(
         ),
     ),
     reference=Reference("Predictable Scale: Part II, Farseer", "Li et al.", 2025, "2506.10972"),
+    checked_on=("chinchilla_epoch",),
     notes=(
         "The same nine-parameter family as printed, in coordinates at N0 and D0 where the three curves are "
         "not correlated; at_reference converts. No published coefficients are given here: those at hand "

@@ -116,6 +116,7 @@ LAW = Law(
         2024,
         "2403.08540",
     ),
+    checked_on=("gadre_overtraining",),
     notes=(
         "The printed (a M^eta + b M^-eta) C^-eta is written with the height at the best multiplier, where "
         "a, b and eta are not correlated. At a fixed multiplier it is a power law in compute with the same "

@@ -114,6 +114,7 @@ LAW = Law(
         ),
     ),
     reference=Reference("Scaling Laws for Neural Language Models", "Kaplan et al.", 2020, "2001.08361"),
+    checked_on=("chinchilla_epoch",),
     notes=(
         "The runs were stopped early and may see data several times, so C = 6 N D does not hold for them. "
         "Parameters exclude embeddings. N_c and D_c depend on the tokenizer; they reach over hundreds of "

@@ -142,6 +142,7 @@ LAW = Law(
         ),
     ),
     reference=Reference("Scaling Law with Learning Rate Annealing", "Tissue, Wang, Wang", 2024, "2408.11029"),
+    checked_on=("multipowerlaw_curves",),
     notes=(
         "Convention: rises of the learning rate up to its peak (warm-up) carry no momentum, and S_1 counts "
         "the warm-up steps; drop the observations of the warm-up itself. Rises after the peak act as "

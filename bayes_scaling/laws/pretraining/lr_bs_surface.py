@@ -102,6 +102,7 @@ LAW = Law(
         ),
     ),
     reference=Reference("Predictable Scale: Part I, Step Law", "Li et al.", 2025, "2503.04715"),
+    checked_on=("steplaw_dense",),
     notes=(
         "Valid while the excess stays below 2 %: the true basin is flatter below the optimum and steeper "
         "above, and the quadratic optimum lies 20 % below the published learning rate and 10 % below the "

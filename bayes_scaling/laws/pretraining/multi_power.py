@@ -131,6 +131,7 @@ LAW = Law(
         2025,
         "2503.12811",
     ),
+    checked_on=("multipowerlaw_curves",),
     notes=(
         "S(t) counts the warm-up (S_1 + S_W of the paper). The released code also counts the negative gaps "
         "of the warm-up, which add about B eta_peak (0.11 to 0.16 nat) to the level: the published "

@@ -74,6 +74,7 @@ LAW = Law(
         Derived("multiplier_2", lambda k: 1 + k * math.log(2), meaning="parameters that 2 streams are worth"),
     ),
     reference=Reference("Parallel Scaling Law for Language Models", "Chen et al.", 2025, "2505.10475"),
+    checked_on=("parscale",),
     notes=(
         "Natural log; tokens are fixed. Raw A of the source is in units of 1e9 parameters. k is higher for "
         "code than for text."

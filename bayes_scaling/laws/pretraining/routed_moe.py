@@ -136,6 +136,7 @@ LAW = Law(
     reference=Reference(
         "Unified Scaling Laws for Routed Language Models", "Clark et al.", 2022, "2202.01169"
     ),
+    checked_on=("routing_moe",),
     notes=(
         "Base-10 logs, 130e9 tokens, every second block routed, one expert per token; families are "
         "routers. The paper's a, b, d refer to N = Ehat = 1; here slopes hold at N = 10^8.3 and Ehat = "

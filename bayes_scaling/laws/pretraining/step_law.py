@@ -70,6 +70,7 @@ LAW = Law(
         ),
     ),
     reference=Reference("Predictable Scale: Part I, Step Law", "Li et al.", 2025, "2503.04715"),
+    checked_on=("steplaw_dense",),
     notes=(
         "AdamW, peak of a schedule that ends at 1e-5. The optimal batch of the same study is "
         "step_law_batch. A grid of spacing sqrt(2) leaves a scatter of about 0.11 in the log of an optimum "

@@ -57,5 +57,6 @@ LAW = Law(
         ),
     ),
     reference=Reference("Predictable Scale: Part I, Step Law", "Li et al.", 2025, "2503.04715"),
+    checked_on=("steplaw_dense",),
     notes="Intercept and exponent are correlated at -.999 at D = 1, hence the centring at D0.",
 )

@@ -149,6 +149,7 @@ LAW = Law(
         ),
     ),
     reference=Reference("Scaling Laws with Vocabulary", "Tao et al.", 2024, "2407.13623"),
+    checked_on=("vocab_scaling",),
     notes=(
         "The released fit turned characters H into tokens with f(V/1000) instead of f(V): the published B "
         "and E hold only with that slip and are off by -0.58 nat/token with true tokens, so refit them "
