@@ -12,14 +12,12 @@ import numpy as np
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from bayes_scaling._options import in_options
 from bayes_scaling.average import Average
 from bayes_scaling.datasets import DataSet
-from bayes_scaling.law import Law
 from bayes_scaling.plot import brief, fixed
 
 if TYPE_CHECKING:
@@ -30,11 +28,6 @@ if TYPE_CHECKING:
     from bayes_scaling.posterior import Posterior
 
 _TARGET = {"mean": "mean curve", "new_run": "one new run", "measurement": "one measurement of a new run"}
-_NOISE = {
-    "student": "Student-t noise on the {link} scale",
-    "beta_binomial": "counts of successes",
-    "negative_binomial": "counts of events",
-}
 _METHOD = {
     "loo": "Leave one run out",
     "family": "Leave a family out",
@@ -43,82 +36,6 @@ _METHOD = {
 #: Shares of the variance below this are not shown.
 LEAST_SHARE = 0.005
 MOST_ROWS = 40
-
-
-def law_record(folder: str, one: Law) -> dict[str, Any]:
-    """A law as JSON."""
-    return {
-        "name": one.name,
-        "title": one.title,
-        "folder": folder,
-        "equation": one.equation,
-        "predicts": {"name": one.predicts.name, "unit": one.predicts.unit, "link": one.predicts.link},
-        "inputs": [
-            {"name": i.name, "unit": i.unit, "meaning": i.meaning, "kind": i.kind} for i in one.inputs
-        ],
-        "parameters": [
-            {
-                "name": p.name,
-                "unit": p.unit,
-                "meaning": p.meaning,
-                "prior": list(p.interval),
-                "support": p.support,
-                "pool": p.pool,
-            }
-            for p in one.parameters
-        ],
-        "reference": asdict(one.reference),
-    }
-
-
-def laws(every: Iterable[tuple[str, Law]]) -> None:
-    """All laws, by folder."""
-    console, table, before = new_console(), new_table("law", "title", "inputs"), ""
-    table.columns[0].no_wrap = True
-    for folder, one in every:
-        if folder != before:
-            table.add_row(Text(f"{folder}/", style="bold"))
-            before = folder
-        table.add_row(f"  {one.name}", one.title, ", ".join(i.name for i in one.inputs))
-    console.print(table)
-    console.print("'bayes-scaling describe LAW' tells more.")
-
-
-def law(folder: str, one: Law) -> None:
-    """All that is known of one law."""
-    console = new_console()
-    console.print(Text(f"{one.name}  ({folder})", style="bold"))
-    console.print(one.title)
-    console.print(Padding(Text(one.equation), (1, 0, 1, 2)))
-    r = one.predicts
-    how = _NOISE[r.noise].format(link=r.link)
-    console.print(f"Predicts {r.name} ({r.unit}): {how}")
-    inputs = new_table("input", "unit", "typical", "meaning")
-    for i in one.inputs:
-        inputs.add_row(i.name, i.unit, _range(*i.typical), i.meaning)
-    console.print(inputs)
-    parameters = new_table("parameter", "90 % prior", "unit", "pool", "meaning")
-    for p in one.parameters:
-        parameters.add_row(p.name, _range(*p.interval), p.unit, p.pool, p.meaning)
-    console.print(parameters)
-    if one.published:
-        published = new_table("published", *(p.name for p in one.parameters), "source")
-        for key, record in one.published.items():
-            values = (fixed(record.values[p.name]) if p.name in record.values else "" for p in one.parameters)
-            published.add_row(key, *values, f"{record.source} [{record.tag}]")
-        console.print(published)
-    if one.derived:
-        derived = new_table("derived", "unit", "meaning")
-        for d in one.derived:
-            derived.add_row(d.name, d.unit, d.meaning)
-        console.print(derived)
-    for limit in one.limits:
-        console.print(f"Limit: {limit.when} gives {limit.becomes}")
-    if one.notes:
-        console.print(f"Notes: {one.notes}")
-    ref = one.reference
-    arxiv = f" arXiv:{ref.arxiv}" if ref.arxiv else ""
-    console.print(f"Reference: {ref.authors} ({ref.year}). {ref.title}.{arxiv}")
 
 
 def data_sets(every: Iterable[DataSet]) -> None:
@@ -331,7 +248,3 @@ def new_table(*columns: str, right: Sequence[str] = ()) -> Table:
     for name in columns:
         table.add_column(name, overflow="fold", justify="right" if name in right else "left")
     return table
-
-
-def _range(low: float, high: float) -> str:
-    return f"{brief(low)} to {brief(high)}"

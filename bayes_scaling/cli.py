@@ -97,30 +97,33 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 @app.command("laws")
 def list_laws(as_json: options.Json = False) -> None:
-    """List the laws of the zoo."""
-    from bayes_scaling import _render
-    from bayes_scaling.laws import folder, law, laws
+    """List the laws of the zoo, one line each."""
+    from bayes_scaling import _render, _render_laws
+    from bayes_scaling.laws import folder, law, laws, variants
 
     every = [(folder(name), law(name)) for name in laws()]
     if as_json:
-        _render.print_json([_render.law_record(where, one) for where, one in every])
+        records = [_render_laws.law_record(where, one, variants(one.name)) for where, one in every]
+        _render.print_json(records)
     else:
-        _render.laws(every)
+        _render_laws.laws(every)
 
 
 @app.command()
 def describe(
-    law: Annotated[str, typer.Argument(metavar="LAW", help="Name of a law.")], as_json: options.Json = False
+    law: Annotated[str, typer.Argument(metavar="LAW", help="Name of a law; NAME:2 is its second variant.")],
+    as_json: options.Json = False,
 ) -> None:
-    """Describe a law: equation, inputs, priors, published values, limits, reference."""
-    from bayes_scaling import _render
-    from bayes_scaling.laws import folder
+    """Describe a law: equation, variants, inputs, priors, published values, limits, studies, reference."""
+    from bayes_scaling import _render, _render_laws
+    from bayes_scaling.laws import folder, variants
 
     one = arguments.named_law(law)
+    where, several = folder(one.name), variants(one.name)
     if as_json:
-        _render.print_json(_render.law_record(folder(one.name), one))
+        _render.print_json(_render_laws.law_record(where, one, several))
     else:
-        _render.law(folder(one.name), one)
+        _render_laws.law(where, one, several)
 
 
 @app.command("datasets")

@@ -26,9 +26,9 @@ ORDER = (
     "average", "predict", "scores", "forecast", "_fingerprint", "_netcdf", "storage",
     "covariates", "transfer",
     "rivals", "cells", "backtest", "compare", "chain", "decide", "plot", "report", "datasets", "_options",
-    "_progress", "_arguments", "_render", "_fitting", "_cli_backtest", "_cli_chain", "_cli_tasks",
-    "_cli_decide", "_cli_design", "_cli_ledger", "_cli_monitor", "_cli_review", "_cli_transfer", "cli",
-    "__main__",
+    "_progress", "_arguments", "_render", "_render_laws", "_fitting", "_cli_backtest", "_cli_chain",
+    "_cli_tasks", "_cli_decide", "_cli_design", "_cli_ledger", "_cli_monitor", "_cli_review",
+    "_cli_transfer", "cli", "__main__",
 )  # fmt: skip
 
 #: Modules that may import less than all that is above them.

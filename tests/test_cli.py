@@ -12,6 +12,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import _laws
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,7 +23,9 @@ from bayes_scaling import _arguments, _netcdf
 from bayes_scaling import posterior as posterior_module
 from bayes_scaling._files import write_whole
 from bayes_scaling._options import in_options
+from bayes_scaling._render_laws import law_lines, law_record
 from bayes_scaling.cli import app
+from bayes_scaling.laws import ALIASES, folder, variants
 from bayes_scaling.plot.prior import from_prior
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.storage import load, save
@@ -76,7 +79,7 @@ def test_laws_as_json() -> None:
     assert result.exit_code == 0
     records = json.loads(result.stdout)
     assert [r["name"] for r in records] == list(bs.laws())
-    keys = {"name", "title", "folder", "predicts", "inputs", "parameters", "reference"}
+    keys = {"name", "title", "folder", "predicts", "inputs", "parameters", "variants", "reference"}
     assert all(keys <= set(r) for r in records)
     chinchilla = next(r for r in records if r["name"] == "chinchilla")
     assert chinchilla["folder"] == "pretraining"
@@ -84,13 +87,33 @@ def test_laws_as_json() -> None:
     assert [p["name"] for p in chinchilla["parameters"]] == ["E", "A", "alpha", "B", "beta"]
     assert chinchilla["parameters"][0]["prior"] == list(bs.law("chinchilla").parameter("E").interval)
     assert chinchilla["reference"]["year"] == 2022
+    assert [v["name"] for v in chinchilla["variants"]] == ["chinchilla"]
+    henighan = next(r for r in records if r["name"] == "henighan")
+    assert [v["name"] for v in henighan["variants"]] == ["henighan", *(f"henighan:{k}" for k in (2, 3, 4))]
 
 
 def test_laws_for_people() -> None:
     result = run("laws")
     assert result.exit_code == 0
-    assert set(bs.laws()) <= set(result.stdout.split())
-    assert max(map(len, result.stdout.splitlines())) <= 80
+    folders = dict.fromkeys(folder(name) for name in bs.laws())
+    named = [line.split()[0] for line in result.stdout.splitlines()]
+    expected = [name for f in folders for name in (f"{f}/", *(n for n in bs.laws() if folder(n) == f))]
+    assert named == [*expected, "'bayes-scaling"], "a line a law, by folder"
+    for name in bs.laws():
+        assert bs.law(name).title in result.stdout
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 100, 200])
+def test_laws_fit_a_terminal(width) -> None:
+    every = [(folder(name), bs.law(name)) for name in bs.laws()]
+    lines = [line.plain for line in law_lines(every, width)]
+    assert len(lines) == len(law_lines(every))
+    assert max(map(len, lines)) <= width
+    if width >= 60:
+        assert [line.split()[0] for line in lines if line[0] == " "] == list(bs.laws())
+        assert any(line.endswith("…") for line in lines) is (width < 200)
+    chinchilla = next(line for line in lines if line.startswith("  chinchilla"[:width]))
+    assert chinchilla.endswith("params, tokens") is (width >= 100)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +137,57 @@ def test_describe_tells_priors_published_values_and_sources() -> None:
     one, two = (run("describe", f"smoothly_broken_power_law:{k}").stdout for k in (1, 2))
     assert "1 break" in one
     assert "2 breaks" in two
+
+
+def lines_of(name: str) -> list[str]:
+    return [" ".join(line.split()) for line in run("describe", name).stdout.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["henighan:2", "cmr_cpt:3", "passuntil_task_law", "error_vs_loss_exp"])
+def test_describe_names_the_variants(name) -> None:
+    told = lines_of(name)
+    every = [bs.law(name.split(":")[0], k) for k in variants(name.split(":")[0])]
+    assert len(every) > 1
+    assert told[0].startswith(f"{name} (")
+    for one in every:
+        start = next(line for line in told if line.split(" ")[0] == one.label and line != told[0])
+        assert start.removeprefix(one.label).strip() in one.title, "the title follows; long ones wrap"
+        assert one.title in " ".join(told)
+    assert "variant title" not in lines_of("chinchilla")
+    assert "NAME:2" in run("describe", "--help").stdout
+
+
+def test_describe_says_what_a_law_was_checked_on() -> None:
+    assert "Checked on: parscale" in lines_of("parscale")
+    assert "Checked on: not yet fitted to a public study" in lines_of("wd_layerwise")
+    assert json.loads(run("describe", "parscale", "--json").stdout)["checked_on"] == ["parscale"]
+
+
+def test_describe_as_json_is_complete() -> None:
+    record, law = json.loads(run("describe", "chinchilla", "--json").stdout), bs.law("chinchilla")
+    for key, one in law.published.items():
+        expected = {"values": dict(one.values), "source": one.source, "tag": one.tag}
+        assert record["published"][key] == expected
+    assert len(record["published"]) == len(law.published) > 3
+    assert [d["name"] for d in record["derived"]] == [d.name for d in law.derived]
+    assert record["derived"][0]["of"] == ["alpha", "beta"]
+    assert [(one["when"], one["becomes"]) for one in record["limits"]] == [
+        (one.when, one.becomes) for one in law.limits
+    ]
+    assert record["notes"] == law.notes
+    assert [(i["name"], i["unit"]) for i in record["inputs"]] == [(i.name, i.unit) for i in law.inputs]
+    assert record["predicts"]["noise"] == "student"
+    second = json.loads(run("describe", "henighan:2", "--json").stdout)
+    assert (second["name"], second["variant"]) == ("henighan", 2)
+    assert second["variants"][1] == {"name": "henighan:2", "title": second["title"]}
+
+
+def test_every_law_is_described() -> None:
+    for name, variant in _laws.cases():
+        one = bs.law(name, variant)
+        record = law_record(folder(name), one, variants(name))
+        json.dumps(record, allow_nan=False)
+        assert record["variants"][variant - 1]["title"] == one.title == record["title"]
 
 
 def test_datasets() -> None:
@@ -502,6 +576,15 @@ def test_an_unknown_law_is_answered_in_one_short_line() -> None:
         result = run("describe", name)
         refused(result, rf"no law '{name}'; .*'bayes-scaling laws' list all {len(bs.laws())}")
         assert len(result.stderr) < 120
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_another_name_of_a_law_is_answered_with_its_own(name) -> None:
+    result = run("describe", name)
+    refused(result, rf"no law '{name}'; that law is called '{ALIASES[name]}' here")
+    assert len(result.stderr.splitlines()) == 1
+    assert name not in bs.laws()
+    assert bs.law(ALIASES[name]).label == ALIASES[name]
 
 
 def test_candidates_that_are_no_table_are_answered_in_one_line(home) -> None:

@@ -18,7 +18,7 @@ from _zoo import published
 
 import bayes_scaling
 from bayes_scaling.law import mean
-from bayes_scaling.laws import folder, law, laws
+from bayes_scaling.laws import ALIASES, folder, law, laws
 
 TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
@@ -148,6 +148,15 @@ def test_no_application_is_missing(chapter):
 
 def applications() -> list[Row]:
     return [row for table in tables(page("applications.md")) for row in table]
+
+
+def test_other_names_of_laws_are_those_of_the_page():
+    text = page("coverage.md").split("\n## ", 1)[1]
+    prose = [block for block in text.split("\n\n") if re.match(r"(Section|Where the catalogue) ", block)]
+    told = {name for block in prose for name in named(block)} - set(laws())
+    assert told == set(ALIASES)
+    for name, own in ALIASES.items():
+        assert any(name in block and own.partition(":")[0] in block for block in prose), name
 
 
 def test_applications_name_laws_that_exist():
