@@ -249,8 +249,9 @@ def summarise(posterior: Posterior, prob: float = 0.9) -> pd.DataFrame:
         labels = posterior.families if "family" in draws[name].dims and not single else [""]
         positive = (values > 0).all() and (before > 0).all()
         kind = support.get(str(name), "positive" if positive else "real")
-        rhat = array_stats.rhat(cells, chain_axis=0, draw_axis=1)
-        ess = array_stats.ess(cells, chain_axis=0, draw_axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):  # a yes or no may be the same in all draws
+            rhat = array_stats.rhat(cells, chain_axis=0, draw_axis=1)
+            ess = array_stats.ess(cells, chain_axis=0, draw_axis=1)
         for k, label in enumerate(labels):
             x = cells[..., k].ravel()
             row = {

@@ -226,8 +226,8 @@ def with_floor(law: Law, interval: tuple[float, float]) -> Law:
 def as_response(law: Law, frame: pd.DataFrame, same_items: float) -> dict[str, np.ndarray]:
     """Columns that the task law predicts, from accuracies.
 
-    Counts scatter less on a fixed test set too: they are given out of so many items, ``items / same_items^2``,
-    that their binomial standard deviation is ``same_items`` times that of the items.
+    Counts scatter less on a fixed test set too: they are given out of ``items / same_items^2``, of which the
+    binomial standard deviation is ``same_items`` times that of the items.
     """
     p, items, se = (frame[c].to_numpy(float) for c in ("accuracy", "items", "se"))
     if law.predicts.noise == "beta_binomial":
