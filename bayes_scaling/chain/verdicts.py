@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -67,24 +68,41 @@ def verdicts(posterior: ChainPosterior) -> tuple[Verdict, ...]:
 
 def _judged(chain: ChainPosterior, task: str) -> Verdict:
     block = chain.block(task)
-    few = thinned_posterior(block.posterior, RESIDUAL_DRAWS)
+    items = Items(chain.tasks.items(task), chain.chain.same_items, block.includes_items)
+    labels = [chain.label(task, family) for family in chain.families]
+    return judged(task, block.posterior, items, labels)
+
+
+def judged(task: str, posterior: Posterior, items: Items, labels: Sequence[str] | None = None) -> Verdict:
+    """The verdict on one fitted law of a task.
+
+    Parameters
+    ----------
+    task : str
+        What the verdict calls it.
+    posterior : Posterior
+        Of a law of accuracy or error.
+    items : Items
+        The task's test set.
+    labels : sequence of str, optional
+        Groups of the posterior that are the task's own; default: all.
+    """
+    few = thinned_posterior(posterior, RESIDUAL_DRAWS)
     measured, law = few.prepared.measured, few.law
     groups = np.array([measured.families[f] for f in measured.family])
-    own = np.isin(groups, [chain.label(task, family) for family in chain.families])
+    own = np.full(len(groups), True) if labels is None else np.isin(groups, list(labels))
     inputs = {name: x[own] for name, x in measured.inputs.items()}
     curve = predict(few, inputs, groups[own].tolist(), np.random.default_rng(0)).eta
     p = unlink_numpy(few.prepared.shape.link, curve)
     p = 1 - p if law.predicts.name == "error" else p
     middle = np.median(p, axis=0)
     best, worst = int(np.argmax(middle)), int(np.argmin(middle))
-    items = chain.tasks.items(task)
     spread = middle[best] * (1 - middle[best])
-    noise = Z * chain.chain.same_items * np.sqrt(spread / items) if items else 0.01
+    noise = Z * items.share * np.sqrt(spread / items.count) if items.count else 0.01
     above = float((p[:, best] - _floor(few, groups[own][best]) > noise).mean())
     rise = float((p[:, best] - p[:, worst] > np.sqrt(2) * noise).mean())
     share = _prior_share(few, groups[own][best])
-    test_set = Items(items, chain.chain.same_items, block.includes_items)
-    around = scatter(few, curve[:, [best]], test_set)
+    around = scatter(few, curve[:, [best]], items)
     reason = ""
     if above < SURE:
         reason = (
