@@ -4,183 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import dclm
+import errors
 import numpy as np
 import pandas as pd
-from cases import Case, Outcome, Table, against, coverage, fit, forecasts, number, quantity, read
-from pretraining import CORPORA
+import tasks
+from cases import Case, Outcome, Table, against, fit, number, quantity, read
 
 import bayes_scaling as bs
-from bayes_scaling import datasets, scores
-from bayes_scaling.law import with_priors
-from bayes_scaling.laws.downstream import error_vs_loss_exp
+from bayes_scaling import scores
 from bayes_scaling.laws.downstream.obs_scaling import as_inputs, capabilities
 
-#: Items of each task of ``pile-families``.
-ITEMS = {
-    "hellaswag": 10042,
-    "piqa": 1838,
-    "winogrande": 1267,
-    "lambada": 5153,
-    "arc_easy": 2376,
-    "arc_challenge": 1172,
-    "openbookqa": 500,
-}
-#: Loss that the authors' law predicts for the RedPajama targets, and relative error of the error there.
-PREDICTED = {1439795200: (2.5198, "3.64 %"), 6889410560: (2.4427, "0.05 %")}
 FOLDS, COMPONENTS = 3, (1, 2, 3)
 BENCHMARKS = ("mmlu", "arc_c", "hellaswag", "winograd", "truthfulqa", "gsm8k", "xwinograd", "humaneval")
 #: Task to be forecast from the other benchmarks, and its number of items.
 TASK = ("gsm8k", 1319)
-
-
-def average_error() -> pd.DataFrame:
-    return read("gadre_overtraining").assign(loss=lambda t: t.loss_c4_val, error=lambda t: t.err_avg17)
-
-
-def gadre_error_case() -> Iterator[Outcome]:
-    frame, law = average_error(), with_priors(bs.law("error_vs_loss_exp"), error_vs_loss_exp.AVERAGE)
-    hidden = frame.query("split == 'target'").sort_values(["family", "params"])
-    labels = [f"{f}, {n / 1e9:.1f}B" for f, n in zip(hidden.family, hidden.params, strict=True)]
-    few = "gadre_overtraining, err_avg17, the authors' 6 runs a corpus"
-    most = "gadre_overtraining, err_avg17, all runs but the targets"
-    for data, part, structure in (
-        (few, frame.query("paper_fit_error == 1"), None),
-        (most, frame.query("split == 'fit'"), None),
-        (most, frame.query("split == 'fit'"), bs.Structure()),
-    ):
-        posterior, found = fit(law, part[["family", "loss", "error"]], data, structure=structure)
-        for family, key in CORPORA.items() if structure is None else ():
-            found.quantities += against(posterior, f"{key}_17", family)
-        table = forecasts(
-            posterior,
-            hidden,
-            hidden.error,
-            labels,
-            title="Targets at their measured loss",
-            families=list(hidden.family),
-        )
-        rpj = hidden[hidden.family == "rpj"].assign(loss=lambda t: [PREDICTED[n][0] for n in t.params])
-        chained = forecasts(
-            posterior, rpj, rpj.error, [f"rpj, {n / 1e9:.1f}B" for n in rpj.params], families="rpj",
-            title="RedPajama targets at the loss that the authors' law predicts, as in the paper",
-            published=[PREDICTED[n][1] for n in rpj.params],
-        )  # fmt: skip
-        found.tables = [Table(f"{table.title}: {coverage(table)}", table.columns, table.rows), chained]
-        yield found
-
-
-def pile_case() -> Iterator[Outcome]:
-    frame = datasets.load("pile-families").dropna(subset=["loss"])
-    largest = (frame.family == "cerebras-gpt") & frame["size"].isin(["6.7B", "13B"])
-    for task, items in ITEMS.items():
-        each = frame.assign(
-            error=1 - frame[task], standard_error=np.sqrt(frame[task] * (1 - frame[task]) / items)
-        )
-        columns = ["family", "loss", "error", "standard_error"]
-        posterior, found = fit(
-            "error_vs_loss_exp",
-            each.loc[~largest, columns],
-            f"pile-families, {task}, two largest Cerebras-GPT hidden",
-        )
-        found.quantities = [quantity(posterior, f"{n}_population") for n in ("eps", "gamma")]
-        hidden = each[largest]
-        table = forecasts(
-            posterior, hidden, hidden.error, [f"{task}, {s}" for s in hidden["size"]],
-            title="Cerebras-GPT, error at the measured loss", families="cerebras-gpt", target="measurement",
-        )  # fmt: skip
-        found.tables = [table]
-        yield found
-
-
-def gemstones_case() -> Iterator[Outcome]:
-    frame = read("gemstones_downstream").sort_values(["run", "step"])
-    for task in ("arc:easy", "hellaswag", "mmlu", "piqa"):
-        part = frame[frame.task == task].groupby("run").nth(slice(None, None, 6))
-        part = part.assign(error=1 - part.accuracy, standard_error=part.accuracy_se)
-        large = part.params > 1.5e9
-        columns = ["run", "step", "loss", "error", "standard_error"]
-        posterior, found = fit(
-            "error_vs_loss_exp",
-            part.loc[~large, columns],
-            f"gemstones_downstream, {task}, models up to 1.5e9",
-        )
-        found.quantities = [quantity(posterior, n) for n in ("eps", "gamma", "error_at_3")]
-        hidden = part[large]
-        table = forecasts(
-            posterior, hidden, hidden.error, list(hidden.run), title="", target="measurement",
-        )  # fmt: skip
-        miss = np.median([float(row[5].split()[0]) for row in table.rows])
-        found.tables = [
-            Table(
-                "Checkpoints of larger models, at their loss",
-                ["result", "median relative error"],
-                [[coverage(table), f"{miss:.1f} %"]],
-            )
-        ]
-        yield found
-
-
-def pythia_case() -> Iterator[Outcome]:
-    frame = read("pythia_evals").query("shots == 0 and step >= 3000")
-    lambada = frame[frame.task == "lambada_openai"].set_index(["run", "step"]).perplexity
-    for task in ("arc_easy", "piqa", "sciq"):
-        part = frame[frame.task == task].set_index(["run", "step"])
-        part = part.assign(loss=np.log(lambada), error=1 - part.accuracy, standard_error=part.accuracy_se)
-        part = part.reset_index().sort_values(["run", "step"]).dropna(subset=["loss"])
-        large = part.params > 5e9
-        columns = ["family", "run", "tokens", "loss", "error", "standard_error"]
-        posterior, found = fit(
-            "error_vs_loss_exp",
-            part.loc[~large, columns],
-            f"pythia_evals, {task}, models below 5e9, AR(1) within a run",
-        )
-        found.quantities = [
-            quantity(posterior, n, f) for f in posterior.families for n in ("eps", "gamma", "error_at_3")
-        ]
-        hidden = part[large]
-        table = forecasts(
-            posterior,
-            hidden,
-            hidden.error,
-            list(hidden.run),
-            title="",
-            families=list(hidden.family),
-            target="measurement",
-        )
-        miss = np.median([float(row[5].split()[0]) for row in table.rows])
-        found.tables = [
-            Table(
-                "Checkpoints of 6.9B and 12B, at their LAMBADA loss",
-                ["result", "median relative error"],
-                [[coverage(table), f"{miss:.1f} %"]],
-            )
-        ]
-        yield found
-
-
-def dclm_case() -> list[Outcome]:
-    frame = read("dclm_models").dropna(subset=["loss_val", "core_centered"])
-    neox = frame.tokenizer.fillna("").str.contains("neox")
-    frame = frame[neox & (frame.loss_val < 4)].assign(
-        loss=lambda t: t.loss_val, error=lambda t: 1 - t.core_centered
-    )
-    large = frame.params > 5e9
-    posterior, found = fit(
-        "error_vs_loss_exp",
-        frame.loc[~large, ["loss", "error"]],
-        "dclm_models, CORE of 0.4B and 1.4B models, one tokenizer",
-    )
-    found.quantities = [quantity(posterior, n) for n in ("eps", "gamma", "error_at_3")]
-    hidden = frame[large].sort_values("loss")
-    table = forecasts(
-        posterior,
-        hidden,
-        hidden.error,
-        [f"{n:.2g} tokens" for n in hidden.tokens],
-        title="6.9B models, 1 - CORE, at their loss",
-    )
-    found.tables = [Table(f"{table.title}: {coverage(table)}", table.columns, table.rows)]
-    return [found]
 
 
 def held_out(frame: pd.DataFrame) -> Iterator[np.ndarray]:
@@ -230,12 +68,37 @@ def sloth_case() -> list[Outcome]:
     return [found]
 
 
+def capability_case() -> list[Outcome]:
+    """First principal component of all eight benchmarks from compute, families as in the published fits."""
+    frame = read("obsscaling_base_llm")
+    found = capabilities(frame[[f"acc_{b}" for b in BENCHMARKS]].to_numpy(), 1)
+    frame = frame.assign(capability=found.scores[:, 0]).dropna(subset=["compute"])
+    published = bs.law("capability_compute").published
+    part = frame[frame.family.isin(published)]
+    posterior, found = fit(
+        "capability_compute",
+        part[["family", "compute", "capability"]],
+        "obsscaling_base_llm, first component of eight benchmarks, the families with a published line",
+    )
+    for family in posterior.families:
+        found.quantities += against(posterior, family, family)
+    found.quantities.append(quantity(posterior, "slope_population"))
+    sizes = part.groupby("family").agg(
+        models=("run", "size"), low=("compute", "min"), high=("compute", "max")
+    )
+    rows = [[f, r.models, f"{r.low:.1e} to {r.high:.1e}"] for f, r in sizes.iterrows()]
+    found.tables = [Table("Models of each family", ["family", "models", "compute, FLOP"], rows)]
+    return [found]
+
+
 CASES: dict[str, Case] = {
-    "gadre_error": gadre_error_case,
-    "pile_tasks": pile_case,
-    "gemstones_tasks": gemstones_case,
-    "pythia_tasks": pythia_case,
-    "dclm_core": dclm_case,
+    "gadre_error": errors.average_case,
+    "gadre_tasks": errors.tasks_case,
+    "pile_tasks": tasks.pile_case,
+    "gemstones_tasks": tasks.gemstones_case,
+    "pythia_tasks": tasks.pythia_case,
+    "dclm_core": dclm.case,
+    "capability_compute": capability_case,
     "obs_scaling": obs_scaling_case,
     "sloth": sloth_case,
 }

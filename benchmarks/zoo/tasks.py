@@ -1,0 +1,99 @@
+"""Single tasks of public models: the Pile families, Gemstones and Pythia along training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from cases import SETTINGS, Outcome, Table, coverage, fit, forecasts, quantity, read
+from judged import COLUMNS, below_chance, fitted_as, items_of, task_law, verdict_row, with_error
+
+from bayes_scaling import datasets
+from bayes_scaling.chain.benchmarks import BENCHMARKS
+
+PILE = ("hellaswag", "piqa", "winogrande", "lambada", "arc_easy", "arc_challenge", "openbookqa")
+#: Columns that a fit along training needs.
+TRAINING = ["family", "run", "tokens", "loss", "error", "standard_error"]
+#: Small steps: nearly flat tasks diverge with the usual ones.
+CAREFUL = replace(SETTINGS, target_accept=0.97)
+
+
+def pile_case() -> Iterator[Outcome]:
+    frame = datasets.load("pile-families").dropna(subset=["loss"])
+    largest = (frame.family == "cerebras-gpt") & frame["size"].isin(["6.7B", "13B"])
+    verdicts = []
+    for task in PILE:
+        known = BENCHMARKS[task]
+        each = with_error(frame, task, known.items)
+        free = below_chance(each.loc[~largest, task], known.chance)
+        posterior, found = fit(
+            task_law(known.chance, free),
+            each.loc[~largest, ["family", "loss", "error", "standard_error"]],
+            f"pile-families, {task}, two largest Cerebras-GPT hidden; {fitted_as(free)}",
+        )
+        found.quantities = [quantity(posterior, f"{n}_population") for n in ("eps", "gamma")]
+        hidden = each[largest]
+        table = forecasts(
+            posterior, hidden, hidden.error, [f"{task}, {s}" for s in hidden["size"]],
+            title=f"{task}: error of Cerebras-GPT 6.7B and 13B at their measured loss",
+            families="cerebras-gpt", target="measurement",
+        )  # fmt: skip
+        verdicts.append(verdict_row(task, fitted_as(free), posterior, known.items, table))
+        found.tables = [Table(f"{table.title}: {coverage(table)}", table.columns, table.rows)]
+        if task == PILE[-1]:
+            found.tables.append(Table("Pile families, verdict on each task", COLUMNS, verdicts))
+        yield found
+
+
+def along_training(
+    study: str, frame: pd.DataFrame, large: pd.Series, fitted: str, tasks: list[str]
+) -> Iterator[Outcome]:
+    """Each task of a study fitted along the training of its smaller models, judged by its larger ones."""
+    verdicts = []
+    for task in tasks:
+        part = frame[frame.task == task]
+        chance, items = float(part.random_accuracy.iloc[0]), items_of(part.accuracy, part.accuracy_se)
+        part = with_error(part, "accuracy", items)
+        hide = large.loc[part.index]
+        free = below_chance(part.accuracy[~hide], chance)
+        posterior, found = fit(
+            task_law(chance, free),
+            part.loc[~hide, TRAINING],
+            f"{study}, {task}, {fitted}; {fitted_as(free)}",
+            settings=CAREFUL,
+        )
+        names = ("eps", "gamma", "error_at_3")
+        found.quantities = [quantity(posterior, n, f) for f in posterior.families for n in names]
+        found.quantities.append(quantity(posterior, "checkpoint_correlation"))
+        hidden = part[hide]
+        table = forecasts(
+            posterior, hidden, hidden.error, list(hidden.run), title="", target="measurement",
+            families=list(hidden.family),
+        )  # fmt: skip
+        verdicts.append(verdict_row(task, fitted_as(free), posterior, items, table))
+        if task == tasks[-1]:
+            title = f"{study}, every task: verdict, and hidden checkpoints at their loss"
+            found.tables = [Table(title, COLUMNS, verdicts)]
+        yield found
+
+
+def gemstones_case() -> Iterator[Outcome]:
+    frame = read("gemstones_downstream").sort_values(["task", "run", "step"])
+    frame = frame.groupby(["task", "run"]).nth(slice(None, None, 6)).reset_index(drop=True)
+    frame = frame.assign(family="gemstones")
+    tasks = sorted(frame.task.unique())
+    yield from along_training(
+        "gemstones_downstream", frame, frame.params > 1.5e9, "models up to 1.5e9, AR(1) within a run", tasks
+    )
+
+
+def pythia_case() -> Iterator[Outcome]:
+    frame = read("pythia_evals").query("shots == 0 and step >= 3000")
+    lambada = frame[frame.task == "lambada_openai"].set_index(["run", "step"]).perplexity
+    frame = frame.join(np.log(lambada).rename("loss"), on=["run", "step"]).dropna(subset=["loss"])
+    frame = frame.sort_values(["task", "run", "step"]).reset_index(drop=True)
+    tasks = sorted(set(frame.task) - {"lambada_openai"})
+    fitted = "models below 5e9, AR(1) within a run"
+    yield from along_training("pythia_evals", frame, frame.params > 5e9, fitted, tasks)
