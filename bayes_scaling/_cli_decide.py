@@ -12,14 +12,14 @@ import typer
 from bayes_scaling import _arguments as arguments
 from bayes_scaling import _cli_tasks as tasked
 from bayes_scaling import _options as options
+from bayes_scaling._cli_answers import show_allocations, show_risk
 from bayes_scaling._fitting import Fitting, fitted
 
 if TYPE_CHECKING:
-    from bayes_scaling.average import Average
     from bayes_scaling.chain import Chain, Tasks
-    from bayes_scaling.decide import Allocation, Cost, Duel, Risk, Stakes
+    from bayes_scaling.decide import Cost, Stakes
     from bayes_scaling.decide._draws import Better
-    from bayes_scaling.posterior import Posterior
+    from bayes_scaling.law import Law
     from bayes_scaling.rivals import Candidate
     from bayes_scaling.runs import Runs
 
@@ -116,7 +116,7 @@ def allocate(
         answer = {"allocations": [one.to_dict() for one in found], "notes": list(posterior.runs.warnings)}
         _render.print_json(_render.judged(posterior) | answer)
     else:
-        _show_allocations(posterior, found)
+        show_allocations(posterior, found)
 
 
 def risk(
@@ -156,6 +156,7 @@ def risk(
         list[str] | None, typer.Option("--other-law", help="Refit with this law too; repeatable.")
     ] = None,
     inference_tokens: _Inference = "0",
+    unique_tokens: _Unique = None,
     memory_limit: _Memory = None,
     flop: Flop = "6",
     price_per_flop: Price = None,
@@ -181,7 +182,7 @@ def risk(
     from bayes_scaling.decide.risk import read_targets
     from bayes_scaling.decide.tasks import responses, way_of
 
-    cost = cost_of(flop, inference_tokens, None, memory_limit, None, price_per_flop)
+    cost = cost_of(flop, inference_tokens, unique_tokens, memory_limit, None, price_per_flop)
     fitting = Fitting(law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed)
     goals: Any = arguments.mapping("--target", target)
     plans: list[dict[str, Any]] = []
@@ -198,7 +199,7 @@ def risk(
         )
         each = spec.loss_laws
         arguments.check_family(group_value, arguments.common_families(asked, table.runs))
-        plans.extend(arguments.checked(each, arguments.plans(each, [at], arguments.fed(asked))))
+        plans.extend(_planned(each, [at], arguments.fed(asked), cost))
         read_targets(responses(table.names, each[0].predicts), goals)
 
     whole = tasked.chained(data, fitting, goals, ask_chain)
@@ -213,7 +214,7 @@ def risk(
             _render.print_json({**tasked.judged(whole), "risk": answer.to_dict(), "notes": notes})
         else:
             assert whole.loss is not None  # the default chain goes through the loss
-            _show_risk(whole.loss, answer, None, None)
+            show_risk(whole.loss, answer, None, None)
         return
 
     def ask(asked: Sequence[Candidate], runs: Runs) -> None:
@@ -221,7 +222,7 @@ def risk(
         arguments.check_family(group_value, arguments.common_families(asked, runs))
         arguments.needs_one_law(asked, {"--sensitivity": sensitivity, "--other-law": others})
         texts = [at, *([versus] if versus else [])]
-        plans.extend(arguments.checked(each, arguments.plans(each, texts, arguments.fed(asked))))
+        plans.extend(_planned(each, texts, arguments.fed(asked), cost))
         name = first.response or first.law.predicts.name
         read_targets({name: first.law.predicts}, goals)
         better_of(name, way)
@@ -233,7 +234,7 @@ def risk(
         stakes=stakes_of(goals, {name: better_of(name, way) for name in goals}, amounts),
         allow_failed=allow_failed, **asked,
     )  # fmt: skip
-    duel = decide.beats(posterior, *plans, allow_failed=allow_failed, **asked) if versus else None
+    duel = decide.beats(posterior, *plans, cost=cost, allow_failed=allow_failed, **asked) if versus else None
     changed = None
     if (sensitivity or others) and not isinstance(posterior, Average):
         changed = decide.sensitivity(
@@ -244,6 +245,7 @@ def risk(
             widen=(0.5, 2.0) if sensitivity else (),
             drop_families=sensitivity,
             drop_largest=sensitivity,
+            cost=cost,
             **asked,
         )
     if as_json:
@@ -252,7 +254,19 @@ def risk(
             record["sensitivity"] = json.loads(changed.to_json(orient="records"))
         _render.print_json(record | {"notes": list(posterior.runs.warnings)})
     else:
-        _show_risk(posterior, answer, duel, changed)
+        show_risk(posterior, answer, duel, changed)
+
+
+def _planned(
+    laws: Sequence[Law], texts: Sequence[str], fed: Mapping[str, str], cost: Cost
+) -> list[dict[str, Any]]:
+    """The runs that are asked about, in numbers; refused where a law or the cost does not allow them."""
+    from bayes_scaling.decide._draws import with_unique
+
+    planned: Sequence[Any] = arguments.plans(laws, texts, fed)
+    for law in laws:
+        planned = with_unique(law, planned, cost)
+    return arguments.checked(laws, [dict(one) for one in planned])
 
 
 def amounts_of(gain: str | None, loss: str | None, wait: str | None) -> tuple[float, float, float] | None:
@@ -306,89 +320,3 @@ def cost_of(
         sizes=tuple(positive("--size", size, "parameters") for size in sizes or ()),
         price_per_flop=None if price is None else positive("--price-per-flop", price),
     )
-
-
-def print_head(posterior: Posterior | Average, notes: Sequence[str]) -> Any:
-    """Diagnostics and notes; the console that they were printed on."""
-    from bayes_scaling import _render
-    from bayes_scaling.average import Average
-
-    console, notes = _render.new_console(), [*posterior.runs.warnings, *notes]
-    if isinstance(posterior, Average):
-        _render.average_head(console, posterior, notes)
-    else:
-        _render.head(console, posterior, [*notes, *posterior.identifiability])
-    return console
-
-
-def _show_allocations(posterior: Posterior | Average, found: Sequence[Allocation]) -> None:
-    from bayes_scaling._render import new_table
-    from bayes_scaling.plot import brief, fixed
-
-    console = print_head(posterior, [note for one in found for note in one.notes])
-    first = found[0]
-    table = new_table(f"budget ({first.cost.unit})", "", "params", "tokens", "ratio", first.response)
-    for one in found:
-        best = one.best
-        numbers = (brief(best["params"]), brief(best["tokens"]), f"{best['ratio']:.3g}", fixed(best["value"]))
-        table.add_row(brief(one.budget), "best", *numbers)
-        ends = {name: one.quantile(name, (0.05, 0.95)) for name in one.draws}
-        spans = [f"{brief(ends[name][0])} to {brief(ends[name][1])}" for name in ("params", "tokens")]
-        spans += ["{:.3g} to {:.3g}".format(*ends["ratio"]), " to ".join(map(fixed, ends["value"]))]
-        table.add_row("", "90 %", *spans)
-        flat = one.within(1.0)
-        if flat.size:
-            table.add_row("", "within 1 %", f"{brief(flat.min())} to {brief(flat.max())}")
-    console.print(table)
-
-
-def _show_risk(posterior: Posterior | Average, answer: Risk, duel: Duel | None, changed: Any) -> None:
-    from bayes_scaling._render import new_table
-    from bayes_scaling.plot import brief, fixed
-
-    console = print_head(posterior, answer.notes)
-    table = new_table("question", "answer")
-    if len(answer.tasks) > 1:
-        low, high = answer.joint_bounds
-        table.add_row(
-            "P(all targets)", f"{answer.joint:.3f}; {low:.3f} to {high:.3f} whatever the dependence"
-        )
-    for task in answer.tasks:
-        sense = "<=" if task.better == "lower" else ">="
-        table.add_row(f"P({task.task} {sense} {task.target:g})", f"{task.probability:.3f}")
-        ends = " to ".join(fixed(task.quantiles[q]) for q in ("0.05", "0.95"))
-        table.add_row("median, 90 %", f"{fixed(task.median)}, {ends}")
-        table.add_row("expected shortfall", f"{task.shortfall:.3g}; {task.shortfall_if_missed:.3g} if missed")
-        table.add_row(
-            f"value at risk, CVaR ({task.level:g})", f"{fixed(task.value_at_risk)}, {fixed(task.cvar)}"
-        )
-    if answer.regret is not None:
-        best = answer.regret.best
-        low, high = answer.regret.interval
-        table.add_row("regret", f"{answer.regret.mean:.3g} ({low:.3g} to {high:.3g})")
-        table.add_row("best plan of that budget", f"{brief(best['params'])} on {brief(best['tokens'])}")
-    if answer.reach is not None:
-        far = answer.reach
-        text = f"{far.factor:.3g} times the plan" + ("" if far.budget is None else f", {brief(far.budget)}")
-        text = text if math.isfinite(far.factor) else "not within 10 000 times the plan"
-        table.add_row(f"budget for P = {far.probability:g}", text)
-    table.add_row("reading", f"{answer.reading.action}: {answer.reading.reason}")
-    if duel is not None:
-        table.add_row("P(better than the other plan)", f"{duel.probability:.3f}")
-        ends = " to ".join(f"{duel.difference[q]:.3g}" for q in ("0.05", "0.95"))
-        table.add_row("difference, 90 %", f"{duel.mean_difference:.3g}, {ends}")
-        where = (
-            f"at {duel.crossing:.3g} times both" if math.isfinite(duel.crossing) else "not that we can see"
-        )
-        table.add_row("they cross", where)
-    console.print(table)
-    if changed is not None:
-        table = new_table("changed", "law", "P", "median", "90 %")
-        for _, row in changed.iterrows():
-            if isinstance(row["problem"], str):
-                table.add_row(row["change"], row["law"], "", "", row["problem"])
-                continue
-            failed = "" if row["passed"] else " (diagnostics failed)"
-            ends = f"{fixed(row['q5'])} to {fixed(row['q95'])}{failed}"
-            table.add_row(row["change"], row["law"], f"{row['probability']:.3f}", fixed(row["median"]), ends)
-        console.print(table)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayes_scaling import _arguments as arguments
+from bayes_scaling import _cli_answers as answers
 from bayes_scaling import _cli_decide as deciding
 from bayes_scaling import _options as options
 from bayes_scaling._fitting import Fitting, fitted
@@ -178,7 +179,7 @@ def _show(posterior: Posterior | Average, found: NextRun) -> None:
     from bayes_scaling._render import new_table
     from bayes_scaling.plot import brief
 
-    console = deciding.print_head(posterior, found.notes)
+    console = answers.print_head(posterior, found.notes)
     per = "per cent" if found.by != "value" else "gain"
     columns = ("cost", per, "of best per cost", "band")
     best = max(found.best.per_cost, 1e-300)

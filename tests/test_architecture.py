@@ -26,7 +26,8 @@ ORDER = (
     "average", "predict", "scores", "forecast", "_fingerprint", "_netcdf", "storage",
     "covariates", "transfer",
     "rivals", "cells", "backtest", "compare", "chain", "decide", "plot", "report", "datasets", "_options",
-    "_progress", "_arguments", "_render", "_render_laws", "_fitting", "_cli_backtest", "_cli_chain",
+    "_progress", "_arguments", "_render", "_render_laws", "_fitting", "_cli_answers", "_cli_backtest",
+    "_cli_chain",
     "_cli_tasks", "_cli_decide", "_cli_design", "_cli_ledger", "_cli_monitor", "_cli_review",
     "_cli_transfer", "cli", "__main__",
 )  # fmt: skip

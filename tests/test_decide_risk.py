@@ -17,6 +17,7 @@ from bayes_scaling import _cli_decide
 from bayes_scaling import posterior as posterior_module
 from bayes_scaling.cli import _Group
 from bayes_scaling.decide import (
+    Cost,
     DecisionError,
     Stakes,
     beats,
@@ -215,6 +216,32 @@ def test_crossing_of_two_ratios() -> None:
     assert found.probability == 1.0
 
 
+# ---------------------------------------------------------------------------------------- limited data
+
+FEW_DATA = Cost(unique_tokens=1e11)
+
+
+def test_repeated_data_count_alike_everywhere() -> None:
+    """1.4T tokens of which 0.1T are different are worth as much in the outcome as they are in the regret."""
+    free, found = (ask(2.0, model=known(), what="mean", cost=cost) for cost in (Cost(), FEW_DATA))
+    assert found.tasks[0].median == pytest.approx(found.regret.best["value"] + found.regret.mean, rel=1e-9)
+    assert found.regret.mean > 0, "nothing beats the best plan"
+    worth = float(FEW_DATA.effective(1.4e12))
+    exact = np.exp(LAW.predictor(7e10, worth, **TRUTH))
+    assert found.tasks[0].median == pytest.approx(exact, rel=1e-9)
+    assert found.tasks[0].median > free.tasks[0].median + 0.01
+    assert found.plan["tokens"] == PLAN["tokens"], "the plan is told as it was asked"
+    assert found.reach.factor > free.reach.factor
+
+
+def test_a_plan_that_repeats_its_data_may_lose() -> None:
+    wide = {"params": 2.8e11, "tokens": 3.5e11}
+    fewer = Cost(unique_tokens=1e10)
+    one, two = (beats(known(), PLAN, wide, family="a", what="mean", cost=c) for c in (None, fewer))
+    assert (one.probability, two.probability) == (1.0, 0.0)
+    assert two.a["tokens"] == PLAN["tokens"]
+
+
 # ----------------------------------------------------------------------------------------- sensitivity
 
 
@@ -235,7 +262,7 @@ def test_sensitivity_changes_one_thing_at_a_time(monkeypatch) -> None:
     assert changes[-1].startswith("without the largest run")
     assert "predicts learning_rate" in table["problem"].iloc[2]
     assert table["shift"].iloc[0] == 0
-    assert table["probability"].iloc[0] == pytest.approx(ask().joint, abs=0.08)
+    assert table["probability"].iloc[0] == ask().joint, "the fit itself has the number that is told of it"
     assert [len(runs) for _, _, runs in asked] == [60, 60, 60, 40, 40, 40, 48]
     narrow, usual, wide = asked[1][1], LAW.parameter("E").interval, asked[2][1]
     assert wide[0] < usual[0] < narrow[0] < narrow[1] < usual[1] < wide[1]
@@ -341,6 +368,12 @@ def test_command_with_the_users_own_losses(app) -> None:
     stakes = Stakes(lambda y: np.where(y <= 2.0, -10.0, 3.0), wait=0.5)
     assert answer["reading"]["expected"] == pytest.approx(ask(stakes=stakes).reading.expected)
     assert answer["reading"]["expected"]["go"] == pytest.approx(3 - 13 * answer["joint"])
+
+
+def test_command_with_limited_data(app) -> None:
+    answer = json.loads(app(*AT, "--unique-tokens", "100B", "--json").stdout)["risk"]
+    assert answer["joint"] == ask(cost=FEW_DATA).joint
+    assert answer["plan"] == PLAN
 
 
 @pytest.mark.parametrize(

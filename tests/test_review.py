@@ -20,6 +20,7 @@ from bayes_scaling import _cli_review, report
 from bayes_scaling.cli import _Group
 from bayes_scaling.decide import Cost, risk
 from bayes_scaling.forecast import DiagnosticsRefused
+from bayes_scaling.report import _joint as joint
 from bayes_scaling.report import _words as words
 from bayes_scaling.report import page as pages
 from bayes_scaling.report.plan import PlanError, checked, cost_of, read_plan
@@ -165,6 +166,23 @@ def test_numbers_agree_with_the_functions_of_decide() -> None:
     assert found.question["flop"] == pytest.approx(5.88e23)
     lost = found.allocation["best"]["value"] - found.outcome["regret"]["best"]["value"]
     assert abs(lost) < 1e-3
+
+
+def test_limited_data_count_in_the_verdict_as_in_the_regret() -> None:
+    asked = plan(cost={"unique_tokens": "100B"}, stakes={"met": -1.0, "missed": 1.0})
+    told = ready(asked)
+    drawn = joint.draw(known(), told, 0, False)
+    lost = bs.review(known(), asked, backtest=False)
+    here = lost.outcome["regret"]["best"]["value"] + lost.outcome["regret"]["mean"]
+    assert drawn.smooth.mean() == pytest.approx(here, rel=1e-9)
+    assert lost.outcome["regret"]["mean"] > 0
+    free = bs.review(known(), plan(), backtest=False)
+    assert lost.outcome["median"] > free.outcome["median"] + 0.01
+    assert lost.outcome["reach"]["factor"] > free.outcome["reach"]["factor"]
+    far = [one["q50"] for one in lost.picture["curve"] if one["x"] > 1e22]
+    near = [one["q50"] for one in free.picture["curve"] if one["x"] > 1e22]
+    assert np.all(np.array(far[-3:]) > np.array(near[-3:]))
+    assert lost.record.plan("loss", 1).inputs["tokens"] == 1.4e12, "the run is recorded as it was planned"
 
 
 def test_parts_of_the_variance_add_up() -> None:

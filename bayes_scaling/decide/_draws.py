@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
 
 from bayes_scaling.average import Average
-from bayes_scaling.forecast import Forecast, ForecastError, forecast
+from bayes_scaling.forecast import Forecast, ForecastError, forecast, read_plans
 from bayes_scaling.law import Law, nearest
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.predict import Target
 from bayes_scaling.units import number, shown
+
+if TYPE_CHECKING:
+    from bayes_scaling.decide.cost import Cost
 
 #: A fitted law, or several with their weights.
 type Fitted = Posterior | Average | Sequence[tuple[Posterior, float]]
@@ -92,16 +95,44 @@ def joint_draws(
     *,
     family: str | Sequence[str] | None = None,
     target: Target = "new_run",
+    cost: Cost | None = None,
     seed: int = 0,
     allow_failed: bool = False,
 ) -> tuple[np.ndarray, Forecast]:
-    """Joint draws (S, m) of m plans, and the forecast of the heaviest law for its notes and families."""
-    posteriors = mixed(model)
-    casts = [
-        forecast(one, plans, family=family, target=target, seed=seed, allow_failed=allow_failed)
-        for one in posteriors
-    ]
+    """Joint draws (S, m) of m plans, and the forecast of the heaviest law for its notes and families.
+
+    With a cost that knows how many tokens are different, tokens are forecast for what they are worth; the
+    forecast names the plans as they were asked.
+    """
+    casts = []
+    for one in mixed(model):
+        told, counted = as_taken(one.law, plans, cost)
+        cast = forecast(one, counted, family=family, target=target, seed=seed, allow_failed=allow_failed)
+        casts.append(replace(cast, plans=told))
     return np.concatenate([cast.draws for cast in casts]), max(casts, key=lambda cast: len(cast.draws))
+
+
+def as_taken(
+    law: Law, plans: Sequence[Mapping[str, Any]], cost: Cost | None
+) -> tuple[tuple[dict[str, Any], ...], Sequence[Mapping[str, Any]]]:
+    """Plans in numbers, as they were asked and as the law takes them where data repeat.
+
+    Raises
+    ------
+    ForecastError
+        All problems of all plans at once.
+    """
+    told = read_plans(law, with_unique(law, plans, cost))[1]
+    return told, told if cost is None else cost.counted(law, told)
+
+
+def with_unique(
+    law: Law, plans: Sequence[Mapping[str, Any]], cost: Cost | None
+) -> Sequence[Mapping[str, Any]]:
+    """Plans of a law with an input of its own for different tokens, which the cost may say for them."""
+    if cost is None or cost.unique_tokens is None or all(i.name != "unique" for i in law.inputs):
+        return plans
+    return [{"unique": cost.unique_tokens, **one} for one in plans]
 
 
 def response_name(posterior: Posterior) -> str:

@@ -9,7 +9,17 @@ import numpy as np
 
 from bayes_scaling.chain import ChainPosterior
 from bayes_scaling.decide import tasks
-from bayes_scaling.decide._draws import Fitted, along, joint_draws, laws_of, members, rays
+from bayes_scaling.decide._draws import (
+    DecisionError,
+    Fitted,
+    along,
+    as_taken,
+    joint_draws,
+    laws_of,
+    members,
+    rays,
+)
+from bayes_scaling.decide.cost import Cost
 from bayes_scaling.decide.reach import FACTORS, HERE
 from bayes_scaling.law import Law
 from bayes_scaling.predict import Target
@@ -35,12 +45,18 @@ class Outcomes(NamedTuple):
 
 
 def of_models(
-    models: Mapping[str, Fitted], plan: Mapping[str, Any], what: Target, options: Mapping[str, Any]
+    models: Mapping[str, Fitted],
+    plan: Mapping[str, Any],
+    what: Target,
+    options: Mapping[str, Any],
+    cost: Cost | None = None,
 ) -> Outcomes:
     """Fits of one response each, drawn one by one, so that the draws of different ones are independent."""
     laws = tuple(one.law for m in models.values() for one, _ in members(m))
     grows = _grow_alike(laws)
-    asked = [{**options, "seed": options["seed"] + 1000 * k} for k in range(len(models))]
+    asked: list[Any] = [
+        {**options, "cost": cost, "seed": options["seed"] + 1000 * k} for k in range(len(models))
+    ]
     casts = [
         joint_draws(one, [plan], target="mean", **how)[1]
         for one, how in zip(models.values(), asked, strict=True)
@@ -70,14 +86,16 @@ def of_chain(
     targets: Mapping[str, float],
     what: Target,
     options: Mapping[str, Any],
+    cost: Cost | None = None,
     *,
     curve: bool,
 ) -> Outcomes:
     """Tasks and loss of one chain, on the same draws; the curve only where it is asked for."""
     laws = tuple(tasks.laws_before(posterior))
     grows = _grow_alike(laws)
-    _, cast = tasks.task_draws(posterior, [plan], "mean", options)
-    plans = _multiples(laws, cast.plans[0], grows)
+    (told, *_), once = _taken(laws, [plan], cost)
+    _, cast = tasks.task_draws(posterior, once, "mean", options)
+    _, plans = _taken(laws, _multiples(laws, told, grows), cost)
     found, _ = tasks.task_draws(posterior, plans, what, options)
     smooth = None
     if curve:  # the same seed and plans give the same curves
@@ -86,7 +104,7 @@ def of_chain(
     return Outcomes(
         law=tasks.named(posterior),
         laws=laws,
-        plan=cast.plans[0],
+        plan=told,
         family=cast.families[0],
         draws={name: found[name] for name in targets},
         curve=smooth,
@@ -94,6 +112,23 @@ def of_chain(
         single=posterior.loss,
         notes=tuple(dict.fromkeys([*tasks.doubts(cast, targets), *cast.notes])),
     )
+
+
+def _taken(
+    laws: tuple[Law, ...], plans: list[Mapping[str, Any]], cost: Cost | None
+) -> tuple[tuple[dict[str, Any], ...], list[Mapping[str, Any]]]:
+    """Plans as asked, and as all laws of a chain take them, which is forecast from one list of plans."""
+    own = {any(i.name == "unique" for i in law.inputs) for law in laws}
+    if cost is not None and cost.unique_tokens is not None and len(own) > 1:
+        names = ", ".join(law.name for law in laws)
+        raise DecisionError(
+            f"the laws {names} count repeated data each in its own way: choose laws that all have the input "
+            "'unique', or none"
+        )
+    for law in laws[:-1]:  # what any of them derives is in the plans of all
+        plans = [*as_taken(law, plans, cost)[0]]
+    told, counted = as_taken(laws[-1], plans, cost)
+    return told, [*counted]
 
 
 def _grow_alike(laws: tuple[Law, ...]) -> bool:

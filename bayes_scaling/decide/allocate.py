@@ -324,11 +324,8 @@ def _plans(
 ) -> list[dict[str, Any]]:
     """Inputs of the law for each size; limited data enter by its own input, or as tokens that count."""
     other = dict(held or {})
-    if cost.unique_tokens is not None and any(i.name == "unique" for i in law.inputs):
-        other.setdefault("unique", cost.unique_tokens)
-    else:
-        tokens = cost.effective(tokens)
-    return [{**other, "params": float(n), "tokens": float(d)} for n, d in zip(params, tokens, strict=True)]
+    told = [{**other, "params": float(n), "tokens": float(d)} for n, d in zip(params, tokens, strict=True)]
+    return cost.counted(law, told)
 
 
 def _check_budget(posterior: Posterior, budget: float, cost: Cost) -> None:

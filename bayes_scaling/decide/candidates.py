@@ -11,7 +11,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decide._draws import MOST_GRID_DRAWS, DecisionError, Fitted, members, mixed, positive
+from bayes_scaling.decide._draws import (
+    MOST_GRID_DRAWS,
+    DecisionError,
+    Fitted,
+    members,
+    mixed,
+    positive,
+    with_unique,
+)
 from bayes_scaling.decide.cost import Cost
 from bayes_scaling.decide.information import Joint
 from bayes_scaling.forecast import DiagnosticsRefused, ForecastError, forecast, read_plans
@@ -83,7 +91,7 @@ def read_runs_asked(
     named: list[str] = []
     for one in posteriors:
         try:
-            read = read_plans(one.law, rows)[1]
+            read = read_plans(one.law, with_unique(one.law, rows, cost))[1]
             usual = forecast(one, read[0], family=family, target="mean", allow_failed=allow_failed).families[
                 0
             ]
@@ -179,6 +187,7 @@ def joint_of(
     candidates: Sequence[Run],
     *,
     what: Target = "new_run",
+    cost: Cost | None = None,
     seed: int = 0,
 ) -> Joint:
     """Joint draws of targets and candidates; those of an average are its laws' draws by weight.
@@ -200,7 +209,8 @@ def joint_of(
     parts: list[tuple[np.ndarray, ...]] = []
     for one in posteriors:
         rng = np.random.default_rng(seed)
-        inputs, _ = read_plans(one.law, [run.plan for run in every])
+        plans = [run.plan for run in every]
+        inputs, _ = read_plans(one.law, plans if cost is None else cost.counted(one.law, plans))
         curves = predict(one, inputs, [run.family for run in every], rng)
         misfit, luck, error, df = noise_of(one, curves)
         own = {"mean": 0.0, "new_run": misfit**2 + luck**2}.get(what, misfit**2 + luck**2 + error**2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from bayes_scaling.decide._draws import DecisionError, finite, positive
+from bayes_scaling.law import Law
 from bayes_scaling.laws.pretraining.data_constrained import worth
 
 #: Tokens per parameter between which sizes are searched; inference shifts the lower end further.
@@ -118,6 +119,21 @@ class Cost:
             return tokens
         with jax.enable_x64(True):
             return np.asarray(worth(tokens, float(self.unique_tokens), self.repeat_decay))
+
+    def counted(self, law: Law, plans: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Plans as a law takes them: limited data enter by its own input ``unique``, or as tokens that count.
+
+        Every forecast of a decision goes through here, so that a plan and its rivals are judged alike.
+        """
+        given, names = [dict(one) for one in plans], {i.name for i in law.inputs}
+        if self.unique_tokens is None:
+            return given
+        if "unique" in names:
+            return [{"unique": self.unique_tokens, **one} for one in given]
+        if "tokens" not in names:
+            return given
+        tokens = self.effective([one["tokens"] for one in given])
+        return [{**one, "tokens": float(d)} for one, d in zip(given, tokens, strict=True)]
 
     def candidates(self, budget: float, points: int = 400) -> tuple[np.ndarray, np.ndarray]:
         """Sizes that a budget can train, increasing, and their tokens, shape (m,) each.

@@ -197,7 +197,7 @@ def next_run(
     first = members(model)[0][0]
     link = first.law.predicts.link
     stake = None if stakes is None else _stake(stakes, link, targets, candidates, cost)
-    joint = joint_of(model, targets, runs, what=what, seed=seed)
+    joint = joint_of(model, targets, runs, what=what, cost=cost, seed=seed)
     price = np.array([run.cost for run in runs])
     ask = Question(joint, price, by, stake, method, outcomes, seed)
     options, close = options_of(ask, runs)

@@ -23,6 +23,7 @@ from bayes_scaling.decide._draws import (
     response_name,
     sign_of,
 )
+from bayes_scaling.decide.cost import Cost
 from bayes_scaling.predict import Target
 
 #: Multiples of both budgets among which a crossing is searched.
@@ -88,6 +89,7 @@ def beats(
     family: str | tuple[str, str] | None = None,
     better: Better | None = None,
     what: Target = "new_run",
+    cost: Cost | None = None,
     seed: int = 0,
     allow_failed: bool = False,
 ) -> Duel:
@@ -105,6 +107,8 @@ def beats(
     better : {"lower", "higher"}, optional
         Default: as the response's name says.
     what : {"mean", "new_run", "measurement"}
+    cost : Cost, optional
+        Of it only how many tokens are different, beyond which data repeat.
     seed : int
     allow_failed : bool
         Answer although the diagnostics failed.
@@ -125,7 +129,7 @@ def beats(
         raise DecisionError(f"family names {len(pair)} families for two plans; give one, or one for each")
 
     def outcomes(first: list[Any], second: list[Any], target: Target) -> tuple[np.ndarray, np.ndarray, Any]:
-        options = {"target": target, "allow_failed": allow_failed}
+        options: Any = {"target": target, "cost": cost, "allow_failed": allow_failed}
         m = len(first)
         if versus is None:
             each: Any = None if pair[0] is None else [pair[0]] * m + [pair[1]] * m

@@ -222,7 +222,7 @@ def risk(
         At which budget is it reached?
     stakes : Stakes, optional
     cost : Cost, optional
-        For regret and budgets; default 6 N D.
+        For regret and budgets, and for what repeated data are worth; default 6 N D, any amount of data.
     seed : int
     allow_failed : bool
         Answer although the diagnostics failed.
@@ -241,7 +241,7 @@ def risk(
         known, what = tasks.responses_of(model), what or "measurement"
         targets = read_targets(known, target)
         ways = {k: better_of(k, way or tasks.way_of(k)) for k, way in _given(better, targets).items()}
-        found = of_chain(model, plan, targets, what, options, curve=stakes is not None)
+        found = of_chain(model, plan, targets, what, options, cost, curve=stakes is not None)
         loss_way: Better | None = "lower"
     else:
         models: dict[str, Fitted] = dict(model) if isinstance(model, Mapping) else {_only(model): model}
@@ -249,7 +249,7 @@ def risk(
         targets = read_targets(known, target)
         models = {k: models[k] for k in targets}
         ways = {k: better_of(_only(models[k]), way) for k, way in _given(better, targets).items()}
-        found = of_models(models, plan, what or "new_run", options)
+        found = of_models(models, plan, what or "new_run", options, cost)
         loss_way = next(iter(ways.values()))
     outcomes, own = found.draws, found.own
     joint, bounds = joint_probability(own, targets, ways)

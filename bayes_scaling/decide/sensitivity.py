@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.decide._draws import Better, DecisionError, better_of, joint_draws, response_name
+from bayes_scaling.decide._draws import Better, DecisionError, better_of, response_name
+from bayes_scaling.decide._outcomes import of_models
+from bayes_scaling.decide.cost import Cost
 from bayes_scaling.decide.risk import read_targets, task_risk
 from bayes_scaling.engine import Settings
 from bayes_scaling.forecast import ForecastError
@@ -33,6 +35,7 @@ def sensitivity(
     family: str | None = None,
     better: Better | None = None,
     what: Target = "new_run",
+    cost: Cost | None = None,
     settings: Settings | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -52,7 +55,7 @@ def sensitivity(
         Leave each family out; a plan of that family becomes one of a new family.
     drop_largest : bool
         Leave the runs with the largest compute out (of laws without compute: the largest first input).
-    family, better, what, seed
+    family, better, what, cost, seed
         As in `risk`.
     settings : Settings, optional
         For the refits; default: those of the fit.
@@ -70,8 +73,10 @@ def sensitivity(
 
     def row(change: str, one: Posterior) -> dict[str, Any]:
         asked = NEW if family is not None and family not in one.families else family
-        draws, _ = joint_draws(one, [plan], family=asked, target=what, seed=seed, allow_failed=True)
-        found = task_risk(draws[:, 0], goal, better=way)
+        drawn: Any = {"family": asked, "seed": seed, "allow_failed": True}
+        # drawn as `risk` draws it, so that the fit itself has the very numbers that are told of it
+        (own,) = of_models({response_name(one): one}, plan, what, drawn, cost).own.values()
+        found = task_risk(own, goal, better=way)
         passed = one.diagnostics.passed
         record = {"change": change, "law": one.law.name, "passed": passed, "probability": found.probability}
         return record | {

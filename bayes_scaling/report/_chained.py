@@ -56,8 +56,8 @@ def draw(model: ChainPosterior, plan: ReviewPlan, seed: int, allow_failed: bool)
     asked = asked_of(posteriors, plan, options)
 
     def forecasts(target: Any) -> list[TaskForecast]:
-        each = [replace(model, loss=one) for one in posteriors]
-        return [forecast_tasks(one, asked.plans, target=target, **options) for one in each]
+        each = [(replace(model, loss=one), plan.cost.counted(one.law, asked.plans)) for one in posteriors]
+        return [forecast_tasks(one, plans, target=target, **options) for one, plans in each]
 
     made = forecasts("measurement")
     draws = _joined(made)

@@ -166,8 +166,8 @@ def alternatives(drawn: Joint, plan: ReviewPlan) -> dict[str, Any]:
         gap = drawn.draws[:, 0] - drawn.draws[:, k]
         worse = sign * gap
         duel = beats(
-            drawn.model, plan.run, one.inputs, family=drawn.family, better=drawn.sizes_better,
-            seed=drawn.seed, allow_failed=drawn.allow_failed,
+            drawn.model, plan.run, one.inputs, cost=plan.cost, family=drawn.family,
+            better=drawn.sizes_better, seed=drawn.seed, allow_failed=drawn.allow_failed,
         )  # fmt: skip
         about = duel.to_dict()
         each.append(

@@ -171,10 +171,12 @@ def draw(model: Fitted, plan: ReviewPlan, seed: int, allow_failed: bool) -> Join
     first = posteriors[0]
     options: Any = {"family": plan.family, "seed": seed, "allow_failed": allow_failed}
     plans, family, axis, curve, budgets = asked_of(posteriors, plan, options)
-    casts = tuple(forecast(one, plans, target="new_run", **options) for one in posteriors)
+    taken = [plan.cost.counted(one.law, plans) for one in posteriors]
+    each = list(zip(posteriors, taken, strict=True))
+    casts = tuple(forecast(one, own, target="new_run", **options) for one, own in each)
     smooth = None
     if plan.stakes:  # the same seed and plans give the same curves
-        means = [forecast(one, plans, target="mean", **options).draws[:, 0] for one in posteriors]
+        means = [forecast(one, own, target="mean", **options).draws[:, 0] for one, own in each]
         smooth = np.concatenate(means)
     name, goal = next(iter(plan.targets.items()))
     aim = Aim(
@@ -244,7 +246,7 @@ def registered(drawn: Joint, aim: Aim) -> Forecast:
     return replace(
         heaviest,
         law=" + ".join(weights),
-        plans=heaviest.plans[:count],
+        plans=drawn.plans[:count],
         families=heaviest.families[:count],
         unit=aim.unit,
         # what a loss will be measured as is not part of a chain
