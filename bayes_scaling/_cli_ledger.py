@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WIDTH = 80
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-_LedgerPath = Annotated[
+LedgerPath = Annotated[
     Path | None,
     typer.Option("--ledger", help="The ledger (default: $BAYES_SCALING_LEDGER, else in your data folder)."),
 ]
@@ -49,7 +49,7 @@ def score(
     replace: Annotated[
         bool, typer.Option("--replace", help="Put these in the place of outcomes in the ledger.")
     ] = False,
-    ledger: _LedgerPath = None,
+    ledger: LedgerPath = None,
     as_json: _Json = False,
 ) -> None:
     """Say where the truth fell in a forecast that was written down before, and keep it in the ledger."""
@@ -83,7 +83,7 @@ def score(
 
 
 def ledger(
-    ledger: _LedgerPath = None,
+    ledger: LedgerPath = None,
     quantity: Annotated[
         str | None, typer.Option("--quantity", help="Only outcomes of that quantity, such as loss.")
     ] = None,

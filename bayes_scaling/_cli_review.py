@@ -13,6 +13,7 @@ from bayes_scaling import _arguments as arguments
 from bayes_scaling import _cli_decide as deciding
 from bayes_scaling import _cli_tasks as tasked
 from bayes_scaling import _options as options
+from bayes_scaling._cli_ledger import LedgerPath
 from bayes_scaling._fitting import Fitting, fitted
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ def review_run(
         Path | None,
         typer.Option("--record", help="File for the pre-registration, such as record.json; never replaced."),
     ] = None,
+    ledger: LedgerPath = None,
+    no_ledger: Annotated[
+        bool, typer.Option("--no-ledger", help="Do not enter the record in the ledger.")
+    ] = False,
     law: deciding.LawName = None,
     laws: options.LawNames = None,
     no_backtest: Annotated[
@@ -80,6 +85,7 @@ def review_run(
             raise arguments.UsageError(
                 f"--record {record} exists and a record is never replaced; choose another name"
             )
+    _ledger_of(record, ledger, no_ledger)
     planned, cuts = read_plan(plan), arguments.numbers("--factors", factors)
     fitting = Fitting(law, laws, group, prior, x, y, column, unit, no_structure, chains, warmup, draws, seed)
 
@@ -104,6 +110,7 @@ def review_run(
             factors=cuts,
             out=out,
             record=record,
+            ledger=record is not None and not no_ledger and (ledger or True),
             command=command_of(context),
             seed=seed,
             allow_failed=allow_failed,
@@ -112,10 +119,24 @@ def review_run(
     for path, what in ((record, "record"), (out, "page")):
         if path is not None:
             typer.echo(f"Wrote the {what} to {path}", err=True)
+    if found.entered:
+        typer.echo(f"Entered the record in the ledger {found.entered}", err=True)
     if as_json:
         _render.print_json(found.to_dict())
     else:
         _show(found)
+
+
+def _ledger_of(record: Path | None, ledger: Path | None, no_ledger: bool) -> None:
+    """Refuse a ledger that cannot keep the record, before anything is fitted."""
+    from bayes_scaling.report.ledger import check_place
+
+    if ledger is not None and no_ledger:
+        raise arguments.UsageError("--ledger and --no-ledger contradict each other; give one of the two")
+    if ledger is not None and record is None:
+        raise arguments.UsageError("--ledger keeps the record of a review: say --record FILE too")
+    if record is not None and not no_ledger:
+        check_place(ledger)
 
 
 def command_of(context: Any) -> str:

@@ -40,6 +40,12 @@ def study() -> Callable[[str], Path]:
     return find
 
 
+@pytest.fixture(autouse=True)
+def _own_ledger(tmp_path, monkeypatch) -> None:
+    """What a test registers beforehand goes into no ledger of the user's."""
+    monkeypatch.setenv("BAYES_SCALING_LEDGER", str(tmp_path / "ledger.sqlite3"))
+
+
 @pytest.fixture
 def _no_sampling(monkeypatch) -> None:
     """Bad input is found before the sampler is compiled, let alone started."""

@@ -18,11 +18,13 @@ from typer.testing import CliRunner
 import bayes_scaling as bs
 from bayes_scaling import _cli_review, report
 from bayes_scaling.cli import _Group
-from bayes_scaling.decide import Cost, risk
+from bayes_scaling.decide import Cost, DecisionError, risk
 from bayes_scaling.forecast import DiagnosticsRefused
+from bayes_scaling.report import _evidence
 from bayes_scaling.report import _joint as joint
 from bayes_scaling.report import _words as words
 from bayes_scaling.report import page as pages
+from bayes_scaling.report._schema import parse_record, to_json
 from bayes_scaling.report.plan import PlanError, checked, cost_of, read_plan
 from bayes_scaling.storage import save
 from tests._decide import PLAN, fitted, known
@@ -109,6 +111,12 @@ def test_the_plan_of_the_documentation_is_sound(tmp_path) -> None:
         (plan(candidates=[{"name": "x", "params": 1e9, "tokens": 1, "cost": 0}]), "'x': cost is 0"),
         (plan(candidates=[{"name": "x", "params": 1e9, "token": 1, "cost": 1}]), "did you mean 'tokens'"),
         (plan(candidates={"params": 1e9}), r"expected tables, each headed \[\[candidates\]\]"),
+        (plan(cost={"memory_limit_params": "10B"}), r"\[run\] has 7e\+10 parameters, more than the memory"),
+        (plan(cost={"sizes": ["7B", "65B"]}), r"none of the sizes that can be trained: 7e\+09, 6.5e\+10"),
+        (
+            plan(cost={"sizes": ["70B"]}, alternatives=[{"name": "x", "params": "7B", "tokens": "1T"}]),
+            r"'x' has 7e\+09 parameters, which is none of the sizes",
+        ),
         (plan(alternatives=[{"name": "x"}]), "alternatives 'x' has no inputs"),
         (plan(alternatives=[{"name": "x", "params": 1, "tokens": 1}] * 2), "two alternatives are called 'x'"),
         (plan(alternatives=[{"name": "x", "params": 1, "tokens": 1, "cost": 1}]), "no input 'cost'"),
@@ -238,6 +246,16 @@ def test_laws_without_size_and_data_leave_sections_out() -> None:
     assert found.picture["x"] == "x"
     assert found.outcome["median"] == pytest.approx(3 * 1e6**-0.2, rel=0.05)
     assert "Cost of the run" not in pages.render(found.to_dict())
+
+
+def test_a_regret_that_is_not_known_is_told(monkeypatch) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise DecisionError("no size fits")
+
+    monkeypatch.setattr(_evidence, "regret", never)
+    found = bs.review(fitted(), plan(), backtest=False)
+    assert found.outcome["regret"] == {"skipped": "no size fits"}
+    assert "is not known: no size fits." in pages.render(found.to_dict())
 
 
 def test_a_table_too_small_for_a_backtest_says_so() -> None:
@@ -423,6 +441,32 @@ def test_command(app) -> None:
     assert json.loads(again.stdout)["outcome"] == answer["outcome"]
 
 
+def test_a_record_is_entered_so_that_a_change_is_detected(app, tmp_path) -> None:
+    record, kept = tmp_path / "r.json", tmp_path / "team.sqlite3"
+    done = app("--no-backtest", "--json", "--record", str(record), "--ledger", str(kept))
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["record"]["ledger"] == str(kept)
+    found = report.read_ledger(kept)
+    assert (found.records, found.awaiting, found.outcomes) == (1, 1, ())
+    told = report.read_record(record)
+    changed = parse_record(to_json(replace(told, note="another")))  # edited, and hashed anew
+    with pytest.raises(report.LedgerError, match="this record was changed: the ledger knows record"):
+        report.append(changed, [report.judge(changed, "loss", 2.0)], path=kept)
+    report.append(told, [report.judge(told, "loss", 2.0)], path=kept)
+    assert report.read_ledger(kept).awaiting == 0
+    assert not report.default_path().exists()
+
+
+def test_the_default_ledger_and_none(app, tmp_path) -> None:
+    done = app("--no-backtest", "--json", "--record", str(tmp_path / "a.json"))
+    assert done.exit_code == 0, done.output
+    assert "Entered the record in the ledger" in done.stderr
+    assert report.read_ledger().records == 1
+    done = app("--no-backtest", "--json", "--record", str(tmp_path / "b.json"), "--no-ledger")
+    assert json.loads(done.stdout)["record"]["ledger"] is None
+    assert report.read_ledger().records == 1
+
+
 def test_command_for_people(app) -> None:
     done = app("--no-backtest", "--out", str(app.folder / "people.html"))
     assert done.exit_code == 0, done.output
@@ -438,6 +482,10 @@ def test_command_for_people(app) -> None:
         (("--json",), "none.toml", "cannot read the plan"),
         (("--out", "review.txt"), "plan.toml", "expected .html"),
         (("--json", "--record", __file__), "plan.toml", "never replaced"),
+        (("--json", "--ledger", "l.sqlite3"), "plan.toml", "say --record FILE too"),
+        (("--json", "--record", "r.json", "--ledger", __file__), "plan.toml", "not a ledger"),
+        (("--json", "--record", "r.json", "--ledger", "none/l.db"), "plan.toml", "for the ledger; make it"),
+        (("--json", "--record", "r.json", "--ledger", "l", "--no-ledger"), "plan.toml", "contradict"),
         (("--json", "--factors", "8,x"), "plan.toml", "--factors 8,x"),
         (("--json", "--law", "kaplan_nd"), "plan.toml", "a posterior of law 'chinchilla'"),
     ],

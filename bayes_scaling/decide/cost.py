@@ -19,6 +19,8 @@ RATIOS = (1e-2, 1e6)
 #: Without tokens to serve, how far below the largest size the search goes at least.
 LEAST_SPAN = 1e3
 MOST_TOKENS = 1e25
+#: Sizes that differ by less than this part are one.
+SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,23 @@ class Cost:
             return given
         tokens = self.effective([one["tokens"] for one in given])
         return [{**one, "tokens": float(d)} for one, d in zip(given, tokens, strict=True)]
+
+    def check_size(self, params: float, what: str) -> None:
+        """Refuse a run that cannot be trained.
+
+        Raises
+        ------
+        DecisionError
+            If its size is above the memory limit, or none of the fixed sizes.
+        """
+        most = self.memory_limit_params
+        if params > most * (1 + SAME):
+            raise DecisionError(f"{what} has {params:g} parameters, more than the memory limit of {most:g}")
+        if self.sizes and all(abs(params / size - 1) > SAME for size in self.sizes):
+            known = ", ".join(f"{size:g}" for size in self.sizes)
+            raise DecisionError(
+                f"{what} has {params:g} parameters, which is none of the sizes that can be trained: {known}"
+            )
 
     def candidates(self, budget: float, points: int = 400) -> tuple[np.ndarray, np.ndarray]:
         """Sizes that a budget can train, increasing, and their tokens, shape (m,) each.

@@ -11,7 +11,6 @@ import numpy as np
 from bayes_scaling.decide._draws import (
     MOST_GRID_DRAWS,
     Better,
-    DecisionError,
     Fitted,
     better_of,
     mixed,
@@ -73,10 +72,7 @@ def regret(
     direction = better_of(response_name(posteriors[0]), better)
     size = positive("params", plan.get("params", ""), "parameters")
     seen = positive("tokens", plan.get("tokens", ""), "tokens")
-    if size > cost.memory_limit_params:
-        raise DecisionError(
-            f"the plan has {size:g} parameters, the memory limit is {cost.memory_limit_params:g}"
-        )
+    cost.check_size(size, "the plan")
     others = {i.name for one in posteriors for i in one.law.inputs} - {"params", "tokens"}
     held = {name: plan[name] for name in others if name in plan}
     check_trade_off([one.law for one in posteriors], held, cost)

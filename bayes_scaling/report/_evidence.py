@@ -197,13 +197,15 @@ def _option(drawn: Joint, column: int, name: str, inputs: Any, plan: ReviewPlan)
 
 def regretted(drawn: Joint, plan: ReviewPlan) -> dict[str, Any] | None:
     """What the plan gives away against the best plan of equal cost; None for laws without a trade-off."""
+    if any(not {"params", "tokens"} <= {i.name for i in one.law.inputs} for one in drawn.posteriors):
+        return None
     try:
         lost = regret(
             drawn.model, plan.run, cost=plan.cost, family=drawn.family, better=drawn.sizes_better,
             seed=drawn.seed, allow_failed=drawn.allow_failed,
         )  # fmt: skip
-    except DecisionError:
-        return None
+    except DecisionError as error:
+        return skipped(str(error))
     return lost.to_dict()
 
 

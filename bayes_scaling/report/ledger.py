@@ -98,6 +98,27 @@ def enter(record: Record, *, path: str | os.PathLike[str] | None = None) -> None
     append(record, (), path=path)
 
 
+def check_place(path: str | os.PathLike[str] | None = None) -> Path:
+    """Check before long work that a ledger is there, or can be made there.
+
+    Raises
+    ------
+    LedgerError
+        As `enter` does.
+    """
+    place = _path(path)
+    if place.exists():
+        with _open(place, make=False):
+            pass
+    elif place != default_path().absolute() and not place.parent.is_dir():
+        raise _no_folder(place)
+    return place
+
+
+def _no_folder(path: Path) -> LedgerError:
+    return LedgerError(f"there is no folder {str(path.parent)!r} for the ledger; make it first")
+
+
 def append(
     record: Record,
     outcomes: Sequence[Outcome],
@@ -220,12 +241,12 @@ def _open(path: Path, *, make: bool) -> Iterator[sqlite3.Connection]:
         if path.exists():
             raise LedgerError(f"{where} is not a file; expected a ledger, such as ledger.sqlite3")
         if not make:
-            raise LedgerError(f"there is no ledger {where} yet: 'bayes-scaling score' makes it")
+            raise LedgerError(f"there is no ledger {where} yet: 'review --record' and 'score' make it")
     try:
         if make and path == default_path().absolute():
             path.parent.mkdir(parents=True, exist_ok=True)
         if not path.parent.is_dir():
-            raise LedgerError(f"there is no folder {str(path.parent)!r} for the ledger; make it first")
+            raise _no_folder(path)
         uri = f"{path.as_uri()}?mode={'rwc' if make else 'rw'}"
         connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
         with contextlib.closing(connection):

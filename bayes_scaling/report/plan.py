@@ -50,8 +50,8 @@ def checked(
     ------
     PlanError
         If an input is missing, unknown or not positive, a target is out of its metric's range, a family was
-        not measured, a candidate has no cost, or the budget is below the smallest run of the table or below
-        what the planned run costs.
+        not measured, the run or an alternative has a size that the cost does not allow, a candidate has no
+        cost, or the budget is below the smallest run of the table or below what the planned run costs.
     """
     known = [*families, NEW]
     for where, name in (
@@ -74,6 +74,7 @@ def checked(
         )
         for kind in OWN
     }
+    _check_sizes(plan.cost, [("[run]", run), *((repr(o.name), o.inputs) for o in named["alternatives"])])
     candidates = tuple(_priced(plan, one) for one in named["candidates"])
     spent = cost_of(plan, run)
     _check_budget(plan, runs)
@@ -100,6 +101,16 @@ def _targets(
     if plan.better is not None:
         raise PlanError("better is known of accuracies and of their loss; leave it out")
     return read_targets(predicts, dict(plan.targets))
+
+
+def _check_sizes(cost: Cost, runs: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Refuse runs above the memory limit, or of another size than those that can be trained."""
+    for what, inputs in runs:
+        try:
+            if "params" in inputs:
+                cost.check_size(inputs["params"], what)
+        except DecisionError as error:
+            raise PlanError(f"{error} ([cost])") from None
 
 
 def _check_budget(plan: ReviewPlan, runs: Runs) -> None:

@@ -31,6 +31,8 @@ from bayes_scaling.report import _sections as sections
 from bayes_scaling.report._joint import Joint
 from bayes_scaling.report._schema import Record
 from bayes_scaling.report._terms import cost_of, stakes_of
+from bayes_scaling.report.ledger import check_place as check_ledger
+from bayes_scaling.report.ledger import enter
 from bayes_scaling.report.plan import PlanError, ReviewPlan, checked, read_plan
 from bayes_scaling.report.record import make_record, predicted, write_record
 from bayes_scaling.rivals import candidates
@@ -69,6 +71,8 @@ class Review:
         The pre-registration of these forecasts.
     registered : str, optional
         Name of the file that it was written to.
+    entered : str, optional
+        The ledger that it was entered in.
     """
 
     question: Mapping[str, Any]
@@ -88,13 +92,14 @@ class Review:
     alarms: tuple[str, ...]
     record: Record
     registered: str | None = None
+    entered: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: what ``--json`` prints and what the page shows."""
         found = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        registered = found.pop("registered")
+        registered, entered = found.pop("registered"), found.pop("entered")
         about = {"id": self.record.id, "created": self.record.created, "sha256": self.record.sha256}
-        found["record"] = registered and {**about, "file": registered}
+        found["record"] = registered and {**about, "file": registered, "ledger": entered}
         return joint.plain({"format": FORMAT, "format_version": FORMAT_VERSION, **found})
 
 
@@ -107,6 +112,7 @@ def review(
     factors: Sequence[float] = FACTORS,
     out: str | os.PathLike[str] | None = None,
     record: str | os.PathLike[str] | None = None,
+    ledger: str | os.PathLike[str] | bool = False,
     command: str = "",
     seed: int = 0,
     allow_failed: bool = False,
@@ -129,6 +135,9 @@ def review(
         Where to write the page; needs the extra ``bayes_scaling[report]``.
     record : path, optional
         Where to write the pre-registration; such a file is never replaced.
+    ledger : path or bool
+        Where to enter that record too, so that it can be neither forgotten nor changed; True for the ledger
+        of `bayes_scaling.report.default_path`. The command does so unless it is told not to.
     command : str
         What the page says to run for the same review.
     seed : int
@@ -147,12 +156,15 @@ def review(
         If the page cannot be written, or a package for it is not installed.
     RecordError
         If the record cannot be written, or its file exists.
+    LedgerError
+        If the ledger cannot be written.
     """
     from bayes_scaling.report.page import check_place, write_page
 
     asked = read_plan(plan)
     if out is not None:
         check_place(out)
+    place = _ledger(ledger, record)
     if isinstance(model, Runs):
         model = _fitted(model, laws, asked)
     elif laws is not None:
@@ -210,12 +222,24 @@ def review(
         alarms=tuple(alarms),
         record=made,
         registered=None if record is None else Path(record).name,
+        entered=place and str(place),
     )
     if record is not None:
         write_record(made, record)
+    if place is not None:
+        enter(made, path=place)
     if out is not None:
         write_page(found, out)
     return found
+
+
+def _ledger(ledger: str | os.PathLike[str] | bool, record: object) -> Path | None:
+    """The ledger to enter the record in, checked before anything is fitted."""
+    if ledger is False:
+        return None
+    if record is None:
+        raise PlanError("a ledger keeps records: say where to write this one, record='record.json'")
+    return check_ledger(None if ledger is True else ledger)
 
 
 def _fitted(
