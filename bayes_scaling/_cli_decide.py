@@ -89,7 +89,8 @@ def allocate(
     """The compute-optimal parameters and tokens at a budget, and how flat the optimum is."""
     from bayes_scaling import _render, decide
     from bayes_scaling.decide._draws import positive
-    from bayes_scaling.decide.allocate import check_trade_off
+    from bayes_scaling.decide.allocate import check_budget, check_trade_off
+    from bayes_scaling.measurements import measurements
 
     cost = cost_of(flop, inference_tokens, unique_tokens, memory_limit, size, price_per_flop)
     budgets = [positive("--budget", text, cost.unit) for text in budget]
@@ -102,7 +103,10 @@ def allocate(
         for plan in arguments.plans(each, [hold] if hold else [], {}):
             held.update({name: positive(f"--hold {name}", text) for name, text in plan.items()})
         check_trade_off(each, held, cost)
+        first = asked[0]
+        fit_to = measurements(runs, first.law, inputs=first.inputs or None, response=first.response).inputs
         for one in budgets:
+            check_budget(fit_to, one, cost)
             cost.candidates(one)
 
     posterior = fitted(data, fitting, ask)
@@ -263,10 +267,14 @@ def _planned(
     """The runs that are asked about, in numbers; refused where a law or the cost does not allow them."""
     from bayes_scaling.decide._draws import with_unique
 
-    planned: Sequence[Any] = arguments.plans(laws, texts, fed)
+    asked: Sequence[Any] = arguments.plans(laws, texts, fed)
     for law in laws:
-        planned = with_unique(law, planned, cost)
-    return arguments.checked(laws, [dict(one) for one in planned])
+        asked = with_unique(law, asked, cost)
+    planned = arguments.checked(laws, [dict(one) for one in asked])
+    for text, one in zip(texts, planned, strict=True):
+        if "params" in one:
+            cost.check_size(one["params"], text)
+    return planned
 
 
 def amounts_of(gain: str | None, loss: str | None, wait: str | None) -> tuple[float, float, float] | None:

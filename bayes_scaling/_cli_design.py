@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,12 +17,15 @@ from bayes_scaling._fitting import Fitting, fitted
 if TYPE_CHECKING:
     from bayes_scaling.average import Average
     from bayes_scaling.decide import NextRun
+    from bayes_scaling.law import Law
     from bayes_scaling.posterior import Posterior
     from bayes_scaling.rivals import Candidate
     from bayes_scaling.runs import Runs
 
 #: Candidates that the table shows; ``--json`` has all of them.
 MOST_SHOWN = 20
+#: What a candidate may say beside its inputs, and of which two give the third by C = 6 N D.
+OWN, DERIVED = ("cost", "family"), ("params", "tokens", "compute")
 
 
 def register(app: typer.Typer) -> None:
@@ -93,6 +96,7 @@ def next_run(
     """Which run to make next: what candidates are expected to tell about a large run, for what they cost."""
     from bayes_scaling import _render, decide
     from bayes_scaling.decide._draws import better_of
+    from bayes_scaling.decide.candidates import read_asked
     from bayes_scaling.decide.design import check_question
     from bayes_scaling.decide.risk import read_targets
 
@@ -104,17 +108,23 @@ def next_run(
 
     def ask(asked: Sequence[Candidate], runs: Runs) -> None:
         each, first, fed = [one.law for one in asked], asked[0], arguments.fed(asked)
-        arguments.check_family(group_value, arguments.common_families(asked, runs))
+        known = arguments.common_families(asked, runs)
+        arguments.check_family(group_value, known)
         plans.extend(arguments.checked(each, arguments.plans(each, at, fed)))
-        rows = [_candidate(text, each, fed) for text in candidate or ()] + _listed(candidates)
+        rows = [_candidate(text, each, fed) for text in candidate or ()] + _listed(candidates, each, fed)
         if not rows:
             raise arguments.UsageError(
                 "there are no candidates; say --candidate NAME=VALUE,... or --candidates FILE"
             )
+        read_asked(each, plans, what="target", cost=cost, families=known)
+        read_asked(each, rows, what="candidate", cost=cost, families=known)
+        if amounts is not None:
+            _one_unit(plans, rows, price_per_flop)
         listed.extend(rows)
         if target is not None:
             name = first.response or first.law.predicts.name
             goals.update(read_targets({name: first.law.predicts}, arguments.mapping("--target", [target])))
+            better_of(name, None)
 
     _gain_and_loss(target, gain, loss)
     amounts = deciding.amounts_of(gain, loss, None)
@@ -136,8 +146,7 @@ def next_run(
 def _candidate(text: str, laws: Sequence[Any], fed: Any) -> dict[str, Any]:
     """A candidate's inputs, with its cost and family where it says them."""
     parts = [part.strip() for part in text.split(",")]
-    own = {"cost", "family"}
-    inputs = [part for part in parts if part.partition("=")[0].strip() not in own]
+    inputs = [part for part in parts if part.partition("=")[0].strip() not in OWN]
     told = arguments.mapping("--candidate", [part for part in parts if part not in inputs], where=text)
     try:
         plan = arguments.plans(laws, [",".join(inputs)], fed)[0] if inputs else {}
@@ -146,11 +155,13 @@ def _candidate(text: str, laws: Sequence[Any], fed: Any) -> dict[str, Any]:
     return {**plan, **told}
 
 
-def _listed(path: Path | None) -> list[dict[str, Any]]:
-    """The rows of a file of candidates."""
+def _listed(path: Path | None, laws: Sequence[Law], fed: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The rows of a file of candidates, whose columns are inputs of the laws, ``cost`` and ``family``."""
     if path is None:
         return []
     import pandas as pd
+
+    from bayes_scaling.law import nearest
 
     if not path.is_file():
         raise arguments.UsageError(f"--candidates {path}: there is no such file")
@@ -161,7 +172,26 @@ def _listed(path: Path | None) -> list[dict[str, Any]]:
         raise arguments.UsageError(f"--candidates {path}: no table with a header line ({why})") from None
     if not rows:
         raise arguments.UsageError(f"--candidates {path}: there are no rows below its header")
-    return [{str(name): value for name, value in row.items()} for row in rows]
+    called = {column: name for name, column in fed.items()}
+    inputs = [i.name for law in laws for i in law.inputs]
+    known = list(dict.fromkeys([*inputs, *called, *DERIVED, *OWN]))
+    for column in map(str, rows[0]):
+        if column not in known:
+            raise arguments.UsageError(
+                f"--candidates {path}: no law has an input {column!r}; {nearest(column, known)}"
+            )
+    return [{called.get(str(name), str(name)): value for name, value in row.items()} for row in rows]
+
+
+def _one_unit(plans: Sequence[Any], rows: Sequence[Any], price: str | None) -> None:
+    """Refuse what the user gains in one unit beside costs in another."""
+    if len(plans) > 1:
+        raise arguments.UsageError(f"--gain and --loss are of one large run, found {len(plans)} --at")
+    if price is None and not any("cost" in row for row in rows):
+        raise arguments.UsageError(
+            "--gain and --loss are in your unit and the costs in FLOP; say --price-per-flop PRICE, or for "
+            "each candidate cost=... in your unit"
+        )
 
 
 def _gain_and_loss(target: str | None, gain: str | None, loss: str | None) -> None:

@@ -76,10 +76,13 @@ class Backtest:
     def advice(self) -> str:
         """Whether past bands on this very table were too narrow or too wide, and by how much."""
         mine = self.table[self.table["law"] == self.best]
-        inside = float(_split_mean(mine, scores.covered(mine["pit"], 0.9)))
+        covered = scores.covered(mine["pit"], 0.9)
+        inside, held = float(_split_mean(mine, covered)), int(np.sum(covered))
         z = np.abs(_normal_scores(mine["pit"].to_numpy()))
         stretch = float(np.quantile(z, 0.9) / 1.6449)
-        said = f"90 % bands of {self.best} held {100 * inside:.0f} % of {len(mine)} hidden measurements"
+        cuts = f" on average over {len(self.splits)} cuts" if len(self.splits) > 1 else ""
+        said = f"90 % bands of {self.best} held {100 * inside:.0f} %{cuts}"
+        said += f" ({held} of {len(mine)} hidden measurements)"
         if len(self.splits) * len(mine) < 10:
             return f"{said}: too few to judge the bands."
         if inside < 0.82 and stretch > 1.1:

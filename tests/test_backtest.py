@@ -46,6 +46,12 @@ def test_the_discrepancy_widens_bands_that_the_bare_law_has_too_narrow(tested) -
     assert drifting["coverage_0.9"] > 0.7  # the drift of one curve is one draw
     assert drifting["log_score"] > bare["log_score"] + 0.5
     assert "too narrow" in tested[1]["bare"].advice()
+    for one in tested[1].values():
+        mine = one.table[one.table["law"] == one.best]
+        count = int(((mine["q5"] <= mine["observed"]) & (mine["observed"] <= mine["q95"])).sum())
+        said = f"({count} of {len(mine)} hidden measurements)"
+        assert said in one.advice()
+        assert ("on average over" in one.advice()) == (len(one.splits) > 1)
 
 
 def test_the_table_is_tidy_and_scores_agree_with_it(tested) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from bayes_scaling.forecast import DiagnosticsRefused
 from bayes_scaling.laws._terms import optimal_params
 from bayes_scaling.storage import save
 from tests._decide import PLAN, drifting, fitted, known
+from tests._simulate import chinchilla_table
 
 LAW = bs.law("chinchilla")
 HOFFMANN, BESIROGLU = (LAW.published[k].values for k in ("hoffmann2022", "besiroglu2024"))
@@ -91,6 +93,13 @@ def test_serving_makes_models_smaller_and_pays_for_itself() -> None:
         params = best["params"] * factor
         tokens = float(Cost(inference_tokens=1e13).tokens(params, 1e24))
         assert np.exp(LAW.predictor(params, tokens, **BESIROGLU)) > best["value"] - 1e-6
+
+
+def test_a_best_size_below_the_smallest_fitted_one_is_told() -> None:
+    found = allocate(known(), 1e24, cost=Cost(inference_tokens=1e17), family="a")
+    assert 1 <= found.best["params"] < 1e7
+    assert any("lies below the smallest that was fitted" in note for note in found.notes)
+    assert not any("lies below" in note for note in allocate(known(), 1e24, family="a").notes)
 
 
 def test_limits_on_size() -> None:
@@ -230,6 +239,11 @@ def test_bad_costs(options, message) -> None:
         ("lots", {}, "budget is 'lots'"),
         (1e24, {"held": {"widht": 3.0}}, "no input 'widht' to hold"),
         (1e24, {"better": "smaller"}, "did you mean|known: lower, higher"),
+        (
+            1e24,
+            {"cost": Cost(inference_tokens=1e25)},
+            r"serving 1e\+25 tokens leaves no budget for a model: 1e\+24 FLOP do not pay for one parameter",
+        ),
         (1e24, {"cost": Cost(sizes=(1e20,), inference_tokens=1e13)}, "leaves no tokens after serving"),
     ],
 )
@@ -266,7 +280,13 @@ def app(tmp_path_factory):
     _cli_decide.register(made)
     path = tmp_path_factory.mktemp("decide") / "posterior.nc"
     save(fitted(), path)
-    return lambda *words: CliRunner().invoke(made, [words[0], str(path), *map(str, words[1:])])
+    chinchilla_table().to_csv(path.parent / "runs.csv", index=False)
+
+    def call(*words: Any, table: bool = False) -> Any:
+        data = path.parent / "runs.csv" if table else path
+        return CliRunner().invoke(made, [words[0], str(data), *map(str, words[1:])])
+
+    return call
 
 
 def test_command(app) -> None:
@@ -296,3 +316,23 @@ def test_command_refuses_with_one_line(app, words, message) -> None:
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not result.stdout
+
+
+@pytest.mark.usefixtures("_no_sampling")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("allocate", "--budget", "1e18"), "below the smallest run of the table"),
+        (("allocate", "--budget", "1e24", "--inference-tokens", "1e25"), "leaves no budget for a model"),
+        (
+            ("risk", "--at", "params=70B,tokens=1.4T", "--target", "loss=2", "--memory-limit", "10B"),
+            "params=70B,tokens=1.4T has 7e+10 parameters, more than the memory limit of 1e+10",
+        ),
+    ],
+)
+def test_a_table_is_not_sampled_for_a_bad_question(app, words, message) -> None:
+    for law in ((), ("--law", "chinchilla")):
+        result = app(*words, *law, table=True)
+        assert result.exit_code == 2, result.output
+        assert message in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1

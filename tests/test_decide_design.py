@@ -377,10 +377,13 @@ def app(tmp_path_factory):
     save(fitted(), folder / "passed.nc")
     (folder / "runs.csv").write_text("params,tokens\n400M,8B\n4B,80B\n20B,400B\n")
     (folder / "empty.csv").write_text("")
+    (folder / "odd.csv").write_text("params,tokens,prise\n400M,8B,3\n")
+    (folder / "mixed.csv").write_text("params,tokens,cost\n400M,8B,3\n4B,80B,\n")
+    chinchilla_table().to_csv(folder / "table.csv", index=False)
 
-    def call(*words):
+    def call(*words, data: str = "passed.nc"):
         told = [str(folder / word) if str(word).endswith(".csv") else str(word) for word in words]
-        return CliRunner().invoke(made, ["next", str(folder / "passed.nc"), "--group-value", "a", *told])
+        return CliRunner().invoke(made, ["next", str(folder / data), "--group-value", "a", *told])
 
     return call
 
@@ -433,3 +436,27 @@ def test_command_refuses_with_one_line(app, words, message) -> None:
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not result.stdout
+
+
+STAKES = ("--target", "loss=2", "--gain", "10", "--loss", "5")
+
+
+@pytest.mark.usefixtures("_no_sampling")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((*AT, "--candidate", "params=0,tokens=2B"), "candidate 1: params is 0, expected a positive"),
+        ((*AT, "--candidate", "params=1B,tokens=2B,cost=much"), "candidate 1: cost is 'much'"),
+        ((*AT, "--candidate", "params=1B,tokens=2B,family=d"), "candidate 1: family 'd' was not fitted"),
+        ((*AT, "--candidates", "mixed.csv"), "candidate 2 has no cost, candidate 1 has one"),
+        ((*AT, "--candidates", "odd.csv"), "odd.csv: no law has an input 'prise'"),
+        ((*AT, "--candidate", "params=1B,tokens=2B", *STAKES), "say --price-per-flop PRICE, or for each"),
+        ((*AT, *AT, "--candidate", "params=1B,tokens=2B,cost=1", *STAKES), "of one large run, found 2 --at"),
+    ],
+)
+def test_a_table_is_not_sampled_for_a_bad_question(app, words, message) -> None:
+    for law in ((), ("--law", "chinchilla")):
+        result = app(*words, *law, data="table.csv")
+        assert result.exit_code == 2, result.output
+        assert message in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1

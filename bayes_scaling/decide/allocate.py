@@ -8,7 +8,7 @@ the best expected loss (the decision), and where the optimum of the law lies in 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -195,12 +195,20 @@ def allocate(
     budget = positive("budget", budget, cost.unit)
     direction = better_of(response_name(posteriors[0]), better)
     check_trade_off([one.law for one in posteriors], held, cost)
-    _check_budget(posteriors[0], budget, cost)
+    check_budget(posteriors[0].prepared.measured.inputs, budget, cost)
     params, tokens = cost.candidates(budget, points)
     bare, full, named = curves(posteriors, params, tokens, cost, held, family, seed, allow_failed)
     response = posteriors[0].law.predicts
     asked = (laws_of(model), named, response_name(posteriors[0]), response.unit)
-    return _answer(*asked, direction, budget, cost, params, tokens, full if structure else bare, full)
+    found = _answer(*asked, direction, budget, cost, params, tokens, full if structure else bare, full)
+    least = float(np.min(posteriors[0].prepared.measured.inputs["params"]))
+    if found.best["params"] >= least:
+        return found
+    far = (
+        f"the best size, {found.best['params']:.3g} parameters, lies below the smallest that was fitted, "
+        f"{least:.3g}: nothing here was seen of models so small"
+    )
+    return replace(found, notes=(*found.notes, far))
 
 
 def optimum_at(
@@ -328,8 +336,13 @@ def _plans(
     return cost.counted(law, told)
 
 
-def _check_budget(posterior: Posterior, budget: float, cost: Cost) -> None:
-    fitted = posterior.prepared.measured.inputs
+def check_budget(fitted: Mapping[str, np.ndarray], budget: float, cost: Cost) -> None:
+    """Refuse a budget that pays for none of the fitted runs, whose inputs are given.
+
+    Raises
+    ------
+    DecisionError
+    """
     least = float(np.min(cost.training(fitted["params"], fitted["tokens"]))) * (cost.price_per_flop or 1.0)
     if budget < least:
         raise DecisionError(

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -79,40 +79,71 @@ def read_runs_asked(
     """
     posteriors = [one for one, _ in members(model)]
     first = posteriors[0]
-    given = asked.to_dict("records") if isinstance(asked, pd.DataFrame) else asked
-    given = [given] if isinstance(given, Mapping) else list(given)
-    if not given:
-        raise DecisionError(f"there are no {what}s; give at least one run, such as {_example(first.law)}")
-    for k, one in enumerate(given, 1):
-        if not isinstance(one, Mapping):
-            raise DecisionError(f"{what} {k} is {one!r}, expected a run such as {_example(first.law)}")
-    rows = [{str(k): v for k, v in one.items() if not _missing(v)} for one in given]
-    plans: list[dict[str, Any]] = [{} for _ in rows]
-    named: list[str] = []
+    known = [name for name in first.families if all(name in one.families for one in posteriors)]
+    given = read_asked([one.law for one in posteriors], asked, what=what, cost=cost, families=known)
+    usual = ""
     for one in posteriors:
         try:
-            read = read_plans(one.law, with_unique(one.law, rows, cost))[1]
-            usual = forecast(one, read[0], family=family, target="mean", allow_failed=allow_failed).families[
-                0
-            ]
+            cast = forecast(one, given[0].plan, family=family, target="mean", allow_failed=allow_failed)
         except DiagnosticsRefused:
             raise
         except ForecastError as error:
             raise DecisionError(re.sub(r"\bplan (\d+)", rf"{what} \1", str(error))) from None
-        inputs = {i.name for i in one.law.inputs} | {"params", "tokens", "compute"}
+        usual = cast.families[0]
+    return tuple(
+        Run(one.plan, one.family or usual, one.cost, kind_of(first, one.plan, one.family or usual))
+        for one in given
+    )
+
+
+class Asked(NamedTuple):
+    """A run that is asked about, before anything is fitted."""
+
+    plan: dict[str, Any]
+    family: str | None  # None: that of the question
+    cost: float  # NaN for a target
+
+
+def read_asked(
+    laws: Sequence[Law],
+    asked: Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame,
+    *,
+    what: Literal["target", "candidate"],
+    cost: Cost,
+    families: Sequence[str],
+) -> tuple[Asked, ...]:
+    """Plans in numbers, with their family and cost, checked against the laws alone.
+
+    Raises
+    ------
+    DecisionError
+        If there is none, a plan is impossible, a family is unknown, or a cost is missing.
+    """
+    given = asked.to_dict("records") if isinstance(asked, pd.DataFrame) else asked
+    given = [given] if isinstance(given, Mapping) else list(given)
+    if not given:
+        raise DecisionError(f"there are no {what}s; give at least one run, such as {_example(laws[0])}")
+    for k, one in enumerate(given, 1):
+        if not isinstance(one, Mapping):
+            raise DecisionError(f"{what} {k} is {one!r}, expected a run such as {_example(laws[0])}")
+    rows = [{str(k): v for k, v in one.items() if not _missing(v)} for one in given]
+    plans: list[dict[str, Any]] = [{} for _ in rows]
+    for law in laws:
+        try:
+            read = read_plans(law, with_unique(law, rows, cost))[1]
+        except ForecastError as error:
+            raise DecisionError(re.sub(r"\bplan (\d+)", rf"{what} \1", str(error))) from None
+        inputs = {i.name for i in law.inputs} | {"params", "tokens", "compute"}
         for plan, found in zip(plans, read, strict=True):
             plan |= {name: found[name] for name in found if name in inputs}
-        named = [str(row.get("family", usual)) for row in rows]
-        for k, name in enumerate(named, 1):
-            if name not in (*one.families, NEW):
-                raise DecisionError(
-                    f"{what} {k}: family {name!r} was not fitted; {nearest(name, [*one.families, NEW])}"
-                )
-    spent = [math.nan] * len(rows) if what == "target" else _costs(first.law, rows, plans, cost)
-    return tuple(
-        Run(plan, name, price, kind_of(first, plan, name))
-        for plan, name, price in zip(plans, named, spent, strict=True)
-    )
+    named = [str(row["family"]) if "family" in row else None for row in rows]
+    for k, name in enumerate(named, 1):
+        if name not in (None, *families, NEW):
+            raise DecisionError(
+                f"{what} {k}: family {name!r} was not fitted; {nearest(str(name), [*families, NEW])}"
+            )
+    spent = [math.nan] * len(rows) if what == "target" else _costs(laws[0], rows, plans, cost)
+    return tuple(Asked(*one) for one in zip(plans, named, spent, strict=True))
 
 
 def cost_of(plan: Mapping[str, Any], cost: Cost) -> float | None:

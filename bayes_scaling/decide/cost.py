@@ -162,7 +162,7 @@ class Cost:
         Raises
         ------
         DecisionError
-            If the budget trains none of them.
+            If the budget trains none of them, or no model of one parameter.
         """
         flop = budget / (self.price_per_flop or 1.0)
         if self.sizes:
@@ -171,7 +171,13 @@ class Cost:
             top = min(math.sqrt(flop / (6 * RATIOS[0])), self.memory_limit_params)
             if self.inference_tokens:
                 top = min(top, 0.999 * flop / (self.inference_flop * self.inference_tokens))
-            params = np.geomspace(min(math.sqrt(flop / (6 * RATIOS[1])), top / LEAST_SPAN), top, points)
+            if top < 1:
+                cause = "no model can be trained"
+                if self.inference_tokens:
+                    cause = f"serving {self.inference_tokens:g} tokens leaves no budget for a model"
+                raise DecisionError(f"{cause}: {budget:g} {self.unit} do not pay for one parameter")
+            low = max(1.0, min(math.sqrt(flop / (6 * RATIOS[1])), top / LEAST_SPAN))
+            params = np.geomspace(low, top, points)
         tokens = self.tokens(params, budget)
         good = np.nan_to_num(tokens) >= 1
         if not good.any():
