@@ -9,7 +9,7 @@ ARGS ?=
 unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help setup forecast test test-slow test-notebooks test-browser docs lint types clean
+.PHONY: help setup forecast test coverage test-slow test-notebooks test-browser docs lint types clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,9 @@ forecast: setup ## fit the embedded data and forecast two 70B runs: a table, for
 
 test: setup ## run the test suite; make test ARGS="tests/test_law.py -x" runs a part
 	@$(RUN) pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+coverage: setup ## run the test suite and show which branches of the package it takes
+	@$(RUN) pytest -q -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term $(ARGS)
 
 test-slow: setup ## run the tests that take minutes
 	@$(RUN) pytest -q -m slow $(ARGS)
