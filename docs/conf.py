@@ -110,22 +110,22 @@ def escape_bars(app, what, name, value, options, lines: list[str]) -> None:
 def generate(app) -> None:
     """The pages of the laws and of the API, and the notebooks beside the written pages."""
     with TemporaryDirectory() as fresh:
-        place("laws", make_law_pages.write(Path(fresh) / "laws"))
+        kept = DOCS / "_build" / "pictures"
+        place("laws", make_law_pages.write(Path(fresh) / "laws", pictures=True, kept=kept))
         place("api", make_api_pages.write(Path(fresh) / "api"))
     place("notebooks", sorted((ROOT / "notebooks").glob("*.py")))
 
 
-def place(folder: str, pages: list[Path]) -> None:
-    """Make a folder hold these pages and no others; what is unchanged is left alone, and not built again."""
+def place(folder: str, files: list[Path]) -> None:
+    """Make a folder hold these files and no others; what is unchanged is left alone, and not built again."""
     target = DOCS / folder
     target.mkdir(exist_ok=True)
-    for path in pages:
-        new = path.read_text(encoding="utf-8")
-        old = target / path.name
-        if not old.is_file() or old.read_text(encoding="utf-8") != new:
-            old.write_text(new, encoding="utf-8")
+    for path in files:
+        new, old = path.read_bytes(), target / path.name
+        if not old.is_file() or old.read_bytes() != new:
+            old.write_bytes(new)
     for old in target.iterdir():
-        if old.is_file() and old.name not in {path.name for path in pages}:
+        if old.is_file() and old.name not in {path.name for path in files}:
             old.unlink()
 
 

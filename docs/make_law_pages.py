@@ -7,19 +7,30 @@ committed: the pages are as new as the laws from which they are made.
 from __future__ import annotations
 
 import argparse
+import ast
+import hashlib
 import importlib
 import inspect
+import os
 import re
+import shutil
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from importlib import metadata
 from itertools import groupby
+from multiprocessing import get_context
 from pathlib import Path
 
 import bayes_scaling as bs
 from bayes_scaling.law import Law, Published, Response
-from bayes_scaling.laws import folder, laws
+from bayes_scaling.laws import folder, laws, variants
 
 DOCS = Path(__file__).parent
+#: Fewer pictures than these are not worth a process.
+FEW = 8
+#: Modules that decide what a picture looks like, besides the law's own.
+DRAWING = ("law", "supports", "observe", "plot.prior", "plot.curves", "plot._style")
 
 TAGS = {
     "paper": "the paper or its authors' code",
@@ -31,7 +42,11 @@ TAGS = {
 
 
 def write(
-    target: Path = DOCS / "laws", *, names: Sequence[str] | None = None, pictures: bool = False
+    target: Path = DOCS / "laws",
+    *,
+    names: Sequence[str] | None = None,
+    pictures: bool = False,
+    kept: Path | None = None,
 ) -> list[Path]:
     """Write the pages of some laws, of all by default, and with all of them the index.
 
@@ -42,12 +57,14 @@ def write(
     names : sequence of str, optional
         Which laws.
     pictures : bool
-        Draw the prior predictive of each law too (about a second each).
+        Draw the prior predictive of each law and variant too, in up to two processes.
+    kept : Path, optional
+        Folder in which pictures are kept, so that only those whose law or drawing changed are drawn again.
 
     Returns
     -------
     list of Path
-        The pages.
+        The pages, and after them the pictures.
 
     Raises
     ------
@@ -59,12 +76,73 @@ def write(
     if names is None:
         texts["index"] = index()
     target.mkdir(parents=True, exist_ok=True)
-    for name in chosen if pictures else ():
-        for number, law in variants(name).items():
-            bs.plot_prior_predictive(law, path=target / _picture(name, number))
     for name, text in texts.items():
         (target / f"{name}.md").write_text(text, encoding="utf-8")
-    return [target / f"{name}.md" for name in texts]
+    drawn = draw(target, chosen, kept) if pictures else []
+    return [*(target / f"{name}.md" for name in texts), *drawn]
+
+
+def draw(target: Path, names: Sequence[str], kept: Path | None = None) -> list[Path]:
+    """The pictures of some laws, a file per variant; those that ``kept`` has as they would be are copied."""
+    store = target if kept is None else kept
+    store.mkdir(parents=True, exist_ok=True)
+    made: dict[Path, Path] = {}
+    wanted: list[tuple[str, int, Path]] = []
+    for name in names:
+        for number in variants(name):
+            picture = target / _picture(name, number)
+            held = picture if kept is None else kept / f"{picture.stem}.{digest(name)}.png"
+            made[picture] = held
+            if kept is None or not held.is_file():
+                wanted.append((name, number, held))
+    if len(wanted) < FEW:
+        for one in wanted:
+            draw_one(*one)
+    else:  # a fork of a process that runs JAX may hang: start afresh
+        workers = min(2, os.cpu_count() or 1)
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            list(pool.map(draw_one, *zip(*wanted, strict=True), chunksize=4))
+    for picture, held in made.items():
+        if picture != held:
+            shutil.copyfile(held, picture)
+            for old in store.glob(f"{picture.stem}.*.png"):
+                if old != held:
+                    old.unlink()
+    return list(made)
+
+
+def draw_one(name: str, number: int, path: Path) -> None:
+    """Draw one variant of a law; a file is there whole or not at all."""
+    figure = bs.plot_prior_predictive(bs.law(name, number))
+    part = path.with_suffix(".part")
+    figure.savefig(part, format="png", dpi=120)  # Agg; the file says nothing of when or where
+    part.replace(path)
+
+
+def digest(name: str) -> str:
+    """What a picture depends on: the files of its law and of the drawing, and the versions below."""
+    own = f"bayes_scaling.laws.{folder(name)}.{name}"
+    versions = " ".join(metadata.version(one) for one in ("jax", "matplotlib", "numpy"))
+    files = _files(own) | {path for drawing in DRAWING for path in _files(f"bayes_scaling.{drawing}")}
+    found = hashlib.sha256(f"{versions} {inspect.getsource(draw_one)}".encode())
+    for path in sorted(files):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+@cache
+def _files(module: str) -> frozenset[Path]:
+    """The file of a module, and those of the laws and terms that it imports."""
+    path = DOCS.parent.joinpath(*module.split(".")).with_suffix(".py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = {path}
+    for node in (n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)):
+        origin = node.module or ""
+        for one in (origin, *(f"{origin}.{alias.name}" for alias in node.names)):
+            if one.startswith("bayes_scaling.laws.") and one != module:
+                there = DOCS.parent.joinpath(*one.split(".")).with_suffix(".py")
+                found |= _files(one) if there.is_file() else set()
+    return frozenset(found)
 
 
 def index() -> str:
@@ -96,12 +174,6 @@ def page(name: str, *, picture: bool = False) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def variants(name: str) -> dict[int, Law]:
-    """Number -> law, for every variant of a law."""
-    module = importlib.import_module(f"bayes_scaling.laws.{folder(name)}.{name}")
-    return getattr(module, "VARIANTS", {1: module.LAW})
-
-
 def _sections(law: Law, picture: str) -> list[str]:
     inputs = [
         [f"`{i.name}`", i.unit, i.meaning, _range(i.typical), _traits(i.kind, i.centre)] for i in law.inputs
@@ -119,7 +191,8 @@ def _sections(law: Law, picture: str) -> list[str]:
         + _table(["name", "meaning", "unit", "90 % prior", "support", "families", ""], parameters),
     ]
     if picture:
-        parts.append(f"![Prior predictive of {law.name}]({picture})")
+        seen = f"median, 50 % and 90 % bands of {law.predicts.name} before any run is seen"
+        parts.append(f"**Prior predictive**\n\n![Prior predictive of {law.label}: {seen}]({picture})")
     if law.monotone:
         told = ", ".join(f"{way} in `{name}`" for name, way in law.monotone.items())
         parts.append(f"**Monotone**: {told}, at all values of the parameters.")
@@ -164,17 +237,13 @@ def _legend(records: Iterable[Published]) -> str:
 
 
 def _functions(name: str) -> str:
-    """The public functions of a law's file, its predictors and what follows from them.
-
-    Those that it brings in from a private file of its own folder are its functions too.
-    """
+    """The public functions of a law's file, own ones and those that it passes on by ``import x as x``."""
     module = importlib.import_module(f"bayes_scaling.laws.{folder(name)}.{name}")
-    private = f"{module.__name__.rpartition('.')[0]}._"
+    passed_on = set(re.findall(r"\b(\w+) as \1\b", inspect.getsource(module)))
     rows = []
     for own, value in vars(module).items():
-        if own[0] == "_" or not inspect.isfunction(value):
-            continue
-        if value.__module__ == module.__name__ or value.__module__.startswith(private):
+        known = inspect.isfunction(value) and (value.__module__ == module.__name__ or own in passed_on)
+        if own[0] != "_" and known:
             given = ", ".join(inspect.signature(value).parameters)
             told = (inspect.getdoc(value) or "").split("\n\n")[0].replace("\n", " ")
             rows.append([f"`{own}({given})`", told.replace("``", "`")])
@@ -266,8 +335,9 @@ def main() -> None:
     parser.add_argument("--pictures", action="store_true", help="draw each law's prior predictive")
     parser.add_argument("--law", action="append", metavar="NAME", help="only this law; may be repeated")
     chosen = parser.parse_args()
-    pages = write(chosen.folder, names=chosen.law, pictures=chosen.pictures)
-    print(f"{len(pages)} pages in {chosen.folder}")
+    files = write(chosen.folder, names=chosen.law, pictures=chosen.pictures)
+    count = sum(path.suffix == ".md" for path in files)
+    print(f"{count} pages and {len(files) - count} pictures in {chosen.folder}")
 
 
 if __name__ == "__main__":

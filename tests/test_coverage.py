@@ -18,7 +18,7 @@ from _zoo import published
 
 import bayes_scaling
 from bayes_scaling.law import mean
-from bayes_scaling.laws import ALIASES, folder, law, laws
+from bayes_scaling.laws import ALIASES, folder, law, laws, variants
 
 TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
@@ -300,6 +300,62 @@ def test_published_values_stand_on_the_page(maker):
 
 
 def test_a_picture_is_drawn_and_linked(maker, tmp_path):
-    (path,) = maker.write(tmp_path, names=["power_law"], pictures=True)
-    assert "(power_law.png)" in path.read_text(encoding="utf-8")
-    assert (tmp_path / "power_law.png").read_bytes().startswith(b"\x89PNG")
+    page, *pictures = maker.write(tmp_path, names=["coverage_exp_power"], pictures=True)
+    assert len(pictures) == len(variants("coverage_exp_power")) > 1
+    linked = re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    assert [file for _, file in linked] == [picture.name for picture in pictures]
+    assert all("Prior predictive of coverage_exp_power" in words for words, _ in linked)
+    for picture in pictures:
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    drawn = [picture.read_bytes() for picture in pictures]
+    assert len(set(drawn)) == len(drawn), "every variant has a picture of its own"
+    maker.draw_one("coverage_exp_power", 1, tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == drawn[0], "the same law gives the same bytes"
+
+
+def test_every_page_of_the_site_embeds_the_pictures_of_its_variants(maker, tmp_path, monkeypatch):
+    monkeypatch.setattr(maker, "draw", lambda target, names, kept: [target / f"{n}.png" for n in names])
+    written = maker.write(tmp_path, pictures=True, kept=tmp_path / "kept")
+    pages = [path for path in written if path.suffix == ".md" and path.stem != "index"]
+    assert len(pages) == len(laws())
+    for path in pages:
+        pictures = re.findall(
+            r"!\[Prior predictive of [^\]]+\]\((.+\.png)\)", path.read_text(encoding="utf-8")
+        )
+        numbers = variants(path.stem)
+        assert pictures == [maker._picture(path.stem, number) for number in numbers], path.stem
+    conf = page("conf.py")
+    assert re.search(r"make_law_pages\.write\(.*pictures=True", conf), "the site draws them"
+
+
+def test_only_what_changed_is_drawn_again(maker, tmp_path, monkeypatch):
+    asked = []
+
+    def draw_one(name, number, path):
+        asked.append(name)
+        path.write_bytes(f"{name} {number}".encode())
+
+    monkeypatch.setattr(maker, "draw_one", draw_one)
+    names, kept = ["power_law", "log_linear"], tmp_path / "kept"
+    maker.write(tmp_path / "one", names=names, pictures=True, kept=kept)
+    maker.write(tmp_path / "two", names=names, pictures=True, kept=kept)
+    assert asked == names, "the second time nothing is drawn"
+    assert (tmp_path / "two" / "power_law.png").read_bytes() == b"power_law 1"
+    monkeypatch.setattr(maker, "digest", lambda name: "new" if name == "power_law" else "")
+    (kept / "log_linear..png").write_bytes(b"kept")
+    maker.write(tmp_path / "three", names=names, pictures=True, kept=kept)
+    assert asked == [*names, "power_law"]
+    assert sorted(path.name for path in kept.iterdir()) == ["log_linear..png", "power_law.new.png"]
+
+
+def test_a_picture_depends_on_the_files_of_its_law(maker):
+    stems = {path.stem for path in maker._files("bayes_scaling.laws.downstream.densing_two_stage")}
+    assert {"densing_two_stage", "ladder_two_step", "_terms"} <= stems
+    assert maker.digest("power_law") != maker.digest("log_linear")
+
+
+def test_functions_that_a_law_passes_on_are_on_its_page(maker):
+    told = maker._functions("cod_cluster_law")
+    assert "`clusters(features, smallest, quantile, widest)`" in told
+    assert "`full_set(subset, first, second)`" in told
+    assert "log_sum_exp" not in told, "a building block is not the law's"

@@ -410,6 +410,44 @@ def test_prior_predictive_of_a_law(law, xlabel, ylabel) -> None:
     assert np.isfinite(axes.get_ylim()).all()
 
 
+@pytest.mark.parametrize(
+    ("law", "ylabel"),
+    [
+        ("discovery_poisson_linear", "Expected number found"),
+        ("error_vs_loss_exp:2", "Share wrong"),
+        ("bit_level_total_bits", "FID"),
+        ("henighan:3", "Parameters"),
+    ],
+)
+def test_prior_predictive_says_what_is_counted(law, ylabel) -> None:
+    assert plot_prior_predictive(law, draws=50).axes[0].get_ylabel() == ylabel
+
+
+def test_prior_predictive_says_where_other_inputs_are_held() -> None:
+    axes = plot_prior_predictive("kaplan_trajectory", draws=200).axes[0]
+    assert axes.get_xlabel() == "Non-embedding parameters\nat steps = 31.6k, batch = 949k"
+    axes = plot_prior_predictive("sloth:2", draws=200).axes[0]
+    assert axes.get_xlabel().endswith("benchmark = 1"), "a choice is held at a whole number"
+    assert len(plot_prior_predictive("chinchilla", draws=50).axes[0].get_xlabel().splitlines()) == 1
+
+
+@pytest.mark.parametrize("law", ["chinchilla", "kinetics_cost", "adv_log_law"])
+def test_prior_predictive_shows_the_bands_whole_and_names_them(law) -> None:
+    figure = plot_prior_predictive(law, draws=300)
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    for band in bands(axes):
+        heights = band.get_paths()[0].vertices[:, 1]
+        assert low < heights.min() < heights.max() < high
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words[:3] == ["median", "50 % band", "90 % band"]
+
+
+def test_prior_predictive_has_an_even_axis_for_dates() -> None:
+    assert plot_prior_predictive("densing_time", draws=50).axes[0].get_xscale() == "linear"
+    assert plot_prior_predictive("chinchilla", draws=50).axes[0].get_xscale() == "log"
+
+
 def test_prior_predictive_over_runs(tmp_path) -> None:
     file = tmp_path / "prior.png"
     axes = plot_prior_predictive("chinchilla", simulated(), draws=200, path=file).axes[0]
