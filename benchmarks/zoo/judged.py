@@ -62,7 +62,7 @@ def verdict_row(task: str, fitted: str, posterior: Posterior, items: float, tabl
     errors = [float(row[table.columns.index("relative error")].split()[0]) for row in table.rows]
     answer = "yes" if verdict.predictable else "**not predictable from these runs**"
     if not posterior.diagnostics.passed:
-        answer = f"{answer} (the fit failed)"
+        answer = "no verdict: the fit failed" if verdict.predictable else f"{answer} (the fit failed)"
     return [
         task,
         fitted,

@@ -5,28 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import curve_fits
 import numpy as np
 import pandas as pd
+import shapes
 from cases import (
+    LEVELS,
     SETTINGS,
     Case,
     Outcome,
+    Quantity,
     Table,
     against,
     coverage,
     draws_of,
     fit,
     forecasts,
-    number,
     quantity,
     read,
 )
-from schedules import curves, thinned
-from tables import datablations, gemstones, optima
+from tables import datablations, optima
 
 import bayes_scaling as bs
 from bayes_scaling.law import Law, loss, with_priors
-from bayes_scaling.laws.pretraining import chinchilla, data_constrained, parscale
+from bayes_scaling.laws.pretraining import data_constrained, parscale
 
 #: Corpora of Gadre et al. and the names under which the law keeps their published fits.
 CORPORA = {"c4_original": "c4", "rpj": "redpajama", "rw_original": "refinedweb"}
@@ -136,6 +138,23 @@ def tied_law() -> Law:
     )
 
 
+def seed_spread(posterior: bs.Posterior, frame: pd.DataFrame) -> Quantity:
+    """Scale of the seed at the losses of the replicated configurations, beside their spread over five seeds.
+
+    `seed_sd` belongs to a loss of 3 nat/token; the replicates lie lower.
+    """
+    groups = frame.assign(log=np.log(frame.loss)).groupby(["params", "tokens", "unique_tokens"]).log
+    several = groups.agg(["size", "mean", "std"]).query("size > 1")
+    away = several["mean"].to_numpy() - np.log(3.0)
+    sd, slope = (draws_of(posterior, n)[:, None] for n in ("seed_sd", "seed_slope"))
+    low, middle, high = np.quantile(np.median(sd * np.exp(slope * away), axis=1), LEVELS)
+    losses = np.exp(several["mean"])
+    name = f"seed's scale at a loss of {losses.min():.2f} to {losses.max():.2f}"
+    source = f"spread of the log loss over five seeds, median of {len(several)} configurations"
+    median = float(several["std"].median())
+    return Quantity(name, "", float(middle), float(low), float(high), median, source)
+
+
 def data_constrained_case() -> Iterator[Outcome]:
     published = bs.law("data_constrained").published["muennighoff2023"]
     for law, what, epochs in (
@@ -154,8 +173,7 @@ def data_constrained_case() -> Iterator[Outcome]:
         names = ["R_D", "R_N", "worth_4_epochs", "worth_16_epochs", "E", "alpha"]
         names += ["beta"] if what == "exponents free" else []
         found.quantities = against(posterior, published.values, names=names, source=published.source)
-        seeds = "spread of five seeds at 2.8B, log loss: median over the 7 configurations kept"
-        found.quantities.append(quantity(posterior, "seed_sd", "", 0.00072, seeds))
+        found.quantities.append(seed_spread(posterior, datablations(epochs)))
         yield found
 
 
@@ -178,52 +196,6 @@ def routing_case() -> list[Outcome]:
     )
     found.quantities.append(quantity(line, "alpha", "", 0.078, "dense alone, arXiv:2202.01169"))
     return [found]
-
-
-def _curve_case(name: str, key: str, published: dict[str, str]) -> list[Outcome]:
-    table, rates = curves()
-    rows = thinned(table, 16)
-    fitted = rows[rows.split == "fit"]
-    runs = bs.read_runs(
-        fitted[["family", "run", "step", "loss"]], schedules={r: rates[r] for r in set(fitted.run)}
-    )
-    posterior, found = fit(name, runs, "multipowerlaw_curves, the authors' 3 schedules, every 16th point")
-    for family in posterior.families:
-        found.quantities += against(posterior, key.format(family), family)
-    lines = []
-    for family in posterior.families:
-        test = table[(table.family == family) & (table.split == "target")]
-        test = test.groupby("run").nth(slice(4, None, 24)).reset_index(drop=True)
-        plans = [{"step": float(s), "schedule": rates[r]} for s, r in zip(test.step, test.run, strict=True)]
-        cast = bs.forecast(posterior, plans, family=family, target="new_run", allow_failed=True)
-        low, middle, high = np.quantile(cast.draws, (0.05, 0.5, 0.95), axis=0)
-        test = test.assign(error=np.abs(middle - test.loss), inside=(low <= test.loss) & (test.loss <= high))
-        spread = test.groupby("run").loss.transform("mean")
-        squares = pd.DataFrame({"run": test.run, "r": test.error**2, "t": (test.loss - spread) ** 2})
-        sums = squares.groupby("run").sum()
-        worst = (test.error / test.loss).max()
-        lines.append(
-            [family, len(test), number(test.groupby("run").error.mean().mean()),
-             f"{(1 - sums.r / sums.t).mean():.4f}", f"{100 * worst:.2f} %",
-             f"{100 * test.inside.mean():.0f} %", published[family]]
-        )  # fmt: skip
-    columns = ["size", "points", "MAE", "R2", "worst error", "inside the 90 % band", "published: MAE, worst"]
-    found.tables = [Table("Six further schedules, forecast", columns, lines)]
-    return [found]
-
-
-def lr_annealing_case() -> list[Outcome]:
-    published = {"25M": "0.0048, 0.54 %", "100M": "0.0047, 0.72 %", "400M": "0.0065, 0.82 %"}
-    return _curve_case("lr_annealing", "mpl_{}", published)
-
-
-def multi_power_case() -> list[Outcome]:
-    published = {
-        "25M": "0.00376, 0.41 % (R2 0.9988)",
-        "100M": "0.00435, 0.58 % (R2 0.9983)",
-        "400M": "0.00484, 1.0 % (R2 0.9978)",
-    }
-    return _curve_case("multi_power", "luo2025_{}", published)
 
 
 def vocab_case() -> list[Outcome]:
@@ -289,42 +261,6 @@ def surface_case() -> list[Outcome]:
     return [found]
 
 
-#: Subset of the Gemstones: ln E, ln A, alpha, ln B, beta of the authors' approach 3.
-GEMSTONES = {
-    "constant, to 100B tokens": (0.7663, 5.457, 0.2989, 14.972, 0.6928),
-    "constant, from 100B tokens": (0.6655, 4.876, 0.2576, 12.698, 0.5909),
-    "cooldown": (0.7459, 5.363, 0.2970, 14.972, 0.6904),
-    "half the learning rate": (0.7967, 5.875, 0.3278, 14.909, 0.6777),
-}
-
-
-def gemstones_case() -> Iterator[Outcome]:
-    for name, frame in gemstones().items():
-        posterior, found = fit(
-            "chinchilla", frame[["run", "params", "tokens", "loss"]], f"gemstones_loss, {name}"
-        )
-        ln_e, ln_a, alpha, ln_b, beta = GEMSTONES[name]
-        values = chinchilla.at_reference(
-            E=np.exp(ln_e), A=np.exp(ln_a), alpha=alpha, B=np.exp(ln_b), beta=beta
-        )
-        found.quantities = against(
-            posterior, values, names=("E", "A", "alpha", "B", "beta"), source="arXiv:2502.06857, approach 3"
-        )
-        yield found
-
-
-def shapes_case() -> list[Outcome]:
-    frame = gemstones()["cooldown"]
-    frame = frame.assign(family=frame["shape"]).groupby("run").nth(slice(None, None, 3))
-    posterior, found = fit(
-        "chinchilla",
-        frame[["family", "run", "params", "tokens", "loss"]],
-        "gemstones_loss, cooldown, shapes as families",
-    )
-    found.quantities = [quantity(posterior, f"{n}_population") for n in ("E", "A", "alpha", "B", "beta")]
-    return [found]
-
-
 def misfitting_case() -> Iterator[Outcome]:
     frame = read("misfitting").query("final == 1")
     best = frame.loc[frame.groupby(["params", "total_tokens"]).loss.idxmin()]
@@ -367,12 +303,15 @@ CASES: dict[str, Case] = {
     "coupled_chinchilla": coupled_case,
     "kaplan_nd": kaplan_case,
     "farseer": farseer_case,
-    "lr_annealing": lr_annealing_case,
-    "multi_power": multi_power_case,
+    "lr_annealing": curve_fits.lr_annealing_case,
+    "multi_power": curve_fits.multi_power_case,
     "data_constrained": data_constrained_case,
     "vocab_loss": vocab_case,
-    "gemstones": gemstones_case,
-    "gemstones_shapes": shapes_case,
+    "gemstones": shapes.gemstones_case,
+    "gemstones_shapes": shapes.shapes_case,
+    "gemstones_shapes_default": shapes.shapes_default_case,
+    "family_transfer": shapes.siblings_case,
+    "family_transfer_ends": shapes.ends_case,
     "misfitting": misfitting_case,
     "marin": marin_case,
     "lr_bs_surface": surface_case,

@@ -38,3 +38,14 @@ def rates(curve: pd.DataFrame) -> np.ndarray:
 def thinned(table: pd.DataFrame, every: int) -> pd.DataFrame:
     """Every so many-th point of each curve, the first transient after the warm-up left out."""
     return table.groupby("run").nth(slice(4, None, every)).reset_index(drop=True)
+
+
+def in_rows(name: str, step: np.ndarray, lr: np.ndarray) -> np.ndarray:
+    """A schedule as rows of 32 steps and their rates, with the warm-up as 216 rows of 10 steps."""
+    ramp = np.stack([np.full(216, 10.0), PEAK * (np.arange(216) + 0.5) / 216], 1)
+    if name.startswith("wsdcon"):
+        rest = np.array([[SWITCH - WARMUP, PEAK], [SWITCH, lr[-1]]])
+    else:
+        middle = np.arange(WARMUP, step.max(), 32.0)
+        rest = np.stack([np.full(len(middle), 32.0), np.interp(middle + 16, step, lr)], 1)
+    return np.concatenate([[[1.0, 0.0]], ramp, rest])
