@@ -157,16 +157,12 @@ def tasks_case() -> Iterator[Outcome]:
         c4 = own[own.family == "c4_original"]
         few = "the authors' 6 C4 runs"
         most = "all runs but the targets"
-        for fitted, part, structure in (
-            (few, c4[c4.paper_fit_error == 1], None),
-            (most, own[own.split == "fit"], None),
-            *(((most, own[own.split == "fit"], bs.Structure()),) if key else ()),
-        ):
-            free = below_chance(part.accuracy, chance)
+        for fitted, part in ((few, c4[c4.paper_fit_error == 1]), (most, own[own.split == "fit"])):
+            free = below_chance(part.accuracy, chance, items)
             columns = ["family", "loss", "error", "standard_error"]
             data = f"gadre_downstream, {task}, {fitted}; {fitted_as(free)}"
-            posterior, found = fit(task_law(chance, free), part[columns], data, structure=structure)
-            for name in ("eps", "ratio", "gamma") if structure is None else ():
+            posterior, found = fit(task_law(chance, free), part[columns], data)
+            for name in ("eps", "ratio", "gamma"):
                 value = GAMMA.get(task, float("nan")) if name == "gamma" else float("nan")
                 value = posterior.law.published[key].values[name] if key else value
                 known_by = SOURCE if np.isfinite(value) else ""
@@ -178,7 +174,7 @@ def tasks_case() -> Iterator[Outcome]:
                 posterior, hidden, hidden.error, labels, title="", target="measurement",
                 families=list(hidden.family),
             )  # fmt: skip
-            row = verdict_row(task, f"{fitted}, {found.structure}", posterior, items, table)
+            row = verdict_row(task, fitted, posterior, items, table)
             theirs = missed(posterior.law, key, hidden) if key and fitted == few else ""
             verdicts.append([*row, theirs])
             if task == list(TASKS)[-1] and fitted == most:

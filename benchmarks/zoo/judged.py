@@ -17,13 +17,14 @@ from bayes_scaling.posterior import Posterior
 AROUND, GAMMA = 0.08, (0.67, 4.8)
 #: Bounds of the interval of eps, which is a fraction.
 EDGES = (0.02, 0.995)
-#: A task whose weakest models lie this far below chance, in accuracy, has a floor that chance does not say.
+#: A task whose weakest models lie this far below chance, and three standard errors, has another floor.
 BELOW = 0.03
 
 
-def below_chance(accuracy: pd.Series, chance: float) -> bool:
+def below_chance(accuracy: pd.Series, chance: float, items: float) -> bool:
     """Whether the weakest models score clearly below chance, as raw likelihoods of long answers do."""
-    return float(np.quantile(accuracy, 0.1)) < chance - BELOW
+    noise = 3 * np.sqrt(chance * (1 - chance) / items)
+    return float(np.quantile(accuracy, 0.1)) < chance - max(noise, BELOW)
 
 
 def fitted_as(free: bool) -> str:

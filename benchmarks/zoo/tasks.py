@@ -27,7 +27,7 @@ def pile_case() -> Iterator[Outcome]:
     for task in PILE:
         known = BENCHMARKS[task]
         each = with_error(frame, task, known.items)
-        free = below_chance(each.loc[~largest, task], known.chance)
+        free = below_chance(each.loc[~largest, task], known.chance, known.items)
         posterior, found = fit(
             task_law(known.chance, free),
             each.loc[~largest, ["family", "loss", "error", "standard_error"]],
@@ -57,7 +57,7 @@ def along_training(
         chance, items = float(part.random_accuracy.iloc[0]), items_of(part.accuracy, part.accuracy_se)
         part = with_error(part, "accuracy", items)
         hide = large.loc[part.index]
-        free = below_chance(part.accuracy[~hide], chance)
+        free = below_chance(part.accuracy[~hide], chance, items)
         posterior, found = fit(
             task_law(chance, free),
             part.loc[~hide, TRAINING],
