@@ -253,11 +253,11 @@ def plans(law: Law | Sequence[Law], at: Sequence[str], columns: Mapping[str, str
 
 def checked(laws: Sequence[Law], planned: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The plans in numbers, after all laws have found their inputs in them."""
-    from bayes_scaling.forecast import read_plans
+    from bayes_scaling.forecast import consistent, read_plans
 
     for law in laws:
         planned = list(read_plans(law, planned)[1])
-    return list(planned)
+    return list(consistent(planned))
 
 
 def common_families(asked: Sequence[Candidate], runs: Runs) -> list[str]:

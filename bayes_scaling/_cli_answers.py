@@ -29,7 +29,11 @@ def show_allocations(posterior: Posterior | Average, found: Sequence[Allocation]
     from bayes_scaling._render import new_table
     from bayes_scaling.plot import brief, fixed
 
-    console = print_head(posterior, [note for one in found for note in one.notes])
+    several = len(found) > 1
+    notes = [
+        f"budget {brief(one.budget)}: {note}" if several else note for one in found for note in one.notes
+    ]
+    console = print_head(posterior, notes)
     first = found[0]
     table = new_table(f"budget ({first.cost.unit})", "", "params", "tokens", "ratio", first.response)
     for one in found:
@@ -73,7 +77,8 @@ def show_risk(posterior: Posterior | Average, answer: Risk, duel: Duel | None, c
         table.add_row("best plan of that budget", f"{brief(best['params'])} on {brief(best['tokens'])}")
     if answer.reach is not None:
         far = answer.reach
-        text = f"{far.factor:.3g} times the plan" + ("" if far.budget is None else f", {brief(far.budget)}")
+        text = f"{'at most ' if far.at_most else ''}{far.factor:.3g} times the plan"
+        text += "" if far.budget is None else f", {brief(far.budget)}"
         text = text if math.isfinite(far.factor) else "not within 10 000 times the plan"
         table.add_row(f"budget for P = {far.probability:g}", text)
     table.add_row("reading", f"{answer.reading.action}: {answer.reading.reason}")
@@ -84,6 +89,11 @@ def show_risk(posterior: Posterior | Average, answer: Risk, duel: Duel | None, c
         where = (
             f"at {duel.crossing:.3g} times both" if math.isfinite(duel.crossing) else "not that we can see"
         )
+        if duel.crossing_share:
+            low, high = duel.crossing_interval
+            where += (
+                f"; 90 % {low:.3g} to {high:.3g} in the {100 * duel.crossing_share:.0f} % of draws that do"
+            )
         table.add_row("they cross", where)
     console.print(table)
     if changed is not None:

@@ -100,7 +100,7 @@ def allocate(
     def ask(asked: Sequence[Candidate], runs: Runs) -> None:
         each = [one.law for one in asked]
         arguments.check_family(group_value, arguments.common_families(asked, runs))
-        for plan in arguments.plans(each, [hold] if hold else [], {}):
+        for plan in plans_of("--hold", each, [hold] if hold else [], {}):
             held.update({name: positive(f"--hold {name}", text) for name, text in plan.items()})
         check_trade_off(each, held, cost)
         first = asked[0]
@@ -259,6 +259,16 @@ def risk(
         _render.print_json(record | {"notes": list(posterior.runs.warnings)})
     else:
         show_risk(posterior, answer, duel, changed)
+
+
+def plans_of(
+    option: str, laws: Sequence[Law], texts: Sequence[str], fed: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Inputs that another option than ``--at`` gives; what is wrong with them names that option."""
+    try:
+        return arguments.plans(laws, texts, fed)
+    except arguments.UsageError as error:
+        raise arguments.UsageError(str(error).replace("--at", option, 1)) from None
 
 
 def _planned(

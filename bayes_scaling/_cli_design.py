@@ -148,10 +148,7 @@ def _candidate(text: str, laws: Sequence[Any], fed: Any) -> dict[str, Any]:
     parts = [part.strip() for part in text.split(",")]
     inputs = [part for part in parts if part.partition("=")[0].strip() not in OWN]
     told = arguments.mapping("--candidate", [part for part in parts if part not in inputs], where=text)
-    try:
-        plan = arguments.plans(laws, [",".join(inputs)], fed)[0] if inputs else {}
-    except arguments.UsageError as error:
-        raise arguments.UsageError(str(error).replace("--at", "--candidate", 1)) from None
+    plan = deciding.plans_of("--candidate", laws, [",".join(inputs)], fed)[0] if inputs else {}
     return {**plan, **told}
 
 

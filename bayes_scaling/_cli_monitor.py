@@ -136,9 +136,12 @@ def _tables(run: Path, how: dict[str, Any], follow: bool, every: float) -> Itera
     if not follow:
         yield read_runs(run, **how)
         return
-    before = None
+    before, told = None, False
     while True:
         text = whole_lines(run)
+        if text.count("\n") < 2 and not told:
+            typer.echo("waiting for points", err=True)
+            told = True
         if text != before and text.count("\n") > 1:
             yield read_runs(_frame(text, SEPARATORS[run.suffix.lower()]), **how)
         before = text
@@ -173,11 +176,12 @@ def _line(found: Monitored) -> str:
     low, middle, high = found.quantile([0.05, 0.5, 0.95])
     state = ", ".join(f"ALARM {a.kind} at {found.watch.progress} {brief(a.at)}" for a in found.alarms)
     last = f"{found.response} {found.points.value[-1]:.4g}" if len(found.points) else "no points that count"
-    trust = "" if found.reliable else "; WEIGHTS DEGENERATED, end not to be trusted"
     refit = f"; refitted: {found.refitted}" if found.refitted else ""
     where = f"{found.watch.progress} {brief(found.points.last)} ({100 * found.fraction:.0f} %)"
     ends = f"at the end {fixed(middle)} ({low:.4g} to {high:.4g})"
-    return f"{where}: {last}; {state or 'to plan'}; {ends}{trust}{refit}"
+    if not found.tells_end:
+        ends = "WEIGHTS DEGENERATED, the end is unknown"
+    return f"{where}: {last}; {state or 'to plan'}; {ends}{refit}"
 
 
 def _show(found: Monitored) -> None:
@@ -202,9 +206,10 @@ def _show(found: Monitored) -> None:
         table.add_row(
             "last point", f"{found.points.value[-1]:.4g}, percentile {100 * found.percentile[-1]:.0f}"
         )
-    for name, (low, _, middle, _, high) in zip(
-        ("before the run", "now"), found.history[[0, -1]], strict=True
+    for name, (low, _, middle, _, high), known in zip(
+        ("before the run", "now"), found.history[[0, -1]], (True, found.tells_end), strict=True
     ):
-        table.add_row(f"{found.response} at the end, {name}", f"{middle:.4g}, 90 % {low:.4g} to {high:.4g}")
+        told = f"{middle:.4g}, 90 % {low:.4g} to {high:.4g}" if known else "unknown: the weights degenerated"
+        table.add_row(f"{found.response} at the end, {name}", told)
     table.add_row("weights", f"Pareto k {found.pareto_k[-1]:.2f}, {found.ess[-1]:.0f} effective draws")
     console.print(table)

@@ -53,6 +53,9 @@ def review_run(
     factors: Annotated[
         str, typer.Option(metavar="NUMBER,...", help="The largest run is so many times beyond each cut.")
     ] = "8,30,100,300",
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Refit with other priors, without families or the largest.")
+    ] = False,
     group: options.GroupBy = None,
     as_json: options.Json = False,
     allow_failed: deciding.Allow = False,
@@ -108,6 +111,7 @@ def review_run(
             planned,
             backtest=not no_backtest,
             factors=cuts,
+            sensitivity=sensitivity,
             out=out,
             record=record,
             ledger=record is not None and not no_ledger and (ledger or True),
@@ -179,5 +183,7 @@ def _show(found: Review) -> None:
     console.print(
         f"{middle} {outcome['median']:.{digits}f}{unit}, 90 % {low:.{digits}f} to {high:.{digits}f}"
     )
+    if verdict["action"] == "wait" and not found.next_run.get("worth_it", {"yes": True})["yes"]:
+        console.print(words.WAIT_FOR_NOTHING)
     if found.registered:
         console.print(f"Pre-registered in {found.registered}, SHA-256 {found.record.sha256}")

@@ -306,6 +306,30 @@ def _complete(law: Law, plan: dict[str, Any]) -> None:
         plan["compute"] = 6 * plan["params"] * plan["tokens"]
 
 
+def consistent[Plan: Mapping[str, Any]](plans: Sequence[Plan]) -> Sequence[Plan]:
+    """The same plans; refused if parameters, tokens and compute of one of them contradict each other.
+
+    Rules other than C = 6 N D (attention, embeddings) change compute by less than a factor of two.
+
+    Raises
+    ------
+    ForecastError
+    """
+    for j, plan in enumerate(plans, 1):
+        trio = {name: plan[name] for name in ("params", "tokens", "compute") if plan.get(name) is not None}
+        if len(trio) < 3:
+            continue
+        if problems := [text for name in tuple(trio) for text in _as_number(trio, name, j)]:
+            raise ForecastError("; ".join(problems))
+        size, seen, told = trio.values()
+        if not 0.5 <= told / (6 * size * seen) <= 2.0:
+            raise ForecastError(
+                f"plan {j}: params {size:g} and tokens {seen:g} take {6 * size * seen:.3g} FLOP (6 N D), but "
+                f"compute is {told:g}; give two of the three"
+            )
+    return plans
+
+
 def _stack(schedules: list[np.ndarray]) -> np.ndarray:
     out = np.zeros((len(schedules), max(map(len, schedules)), 2))
     for k, schedule in enumerate(schedules):

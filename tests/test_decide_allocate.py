@@ -299,6 +299,8 @@ def test_command(app) -> None:
     people = app("allocate", "--budget", "1e23", "--budget", "1e24")
     assert people.exit_code == 0, people.output
     assert "within 1 %" in people.stdout
+    people = app("allocate", "--budget", "1e23", "--budget", "1e25", "--memory-limit", "20B")
+    assert "budget 1e25: in " in " ".join(people.stdout.split()), "a note says of which budget it is"
 
 
 @pytest.mark.parametrize(
@@ -307,7 +309,7 @@ def test_command(app) -> None:
         (("--budget", "1e5"), "below the smallest run"),
         (("--budget", "nothing"), "--budget is 'nothing'"),
         (("--budget", "1e24", "--size", "0"), "--size is 0"),
-        (("--budget", "1e24", "--hold", "wdith=3"), "has no input 'wdith'"),
+        (("--budget", "1e24", "--hold", "wdith=3"), "--hold wdith=3: law 'chinchilla' has no input 'wdith'"),
     ],
 )
 def test_command_refuses_with_one_line(app, words, message) -> None:

@@ -18,6 +18,7 @@ from bayes_scaling.decide import Cost, DecisionError, Stakes, next_run
 from bayes_scaling.decide import information as info
 from bayes_scaling.decide.candidates import _known_misfit, joint_of, read_runs_asked
 from bayes_scaling.decide.cover import cheapest, width_after
+from bayes_scaling.decide.design import worth
 from bayes_scaling.forecast import DiagnosticsRefused, ForecastError
 from bayes_scaling.layout import prepare
 from bayes_scaling.posterior import lean
@@ -404,6 +405,14 @@ def test_command(app) -> None:
     assert people.exit_code == 0, people.output
     for word in ("more seeds", "larger", "band", "nother run is"):
         assert word in people.stdout
+
+
+def test_what_gains_nothing_is_told_in_words() -> None:
+    one = ask([AGAIN]).best
+    nothing, little = (replace(one, number=1, gain=gain, cost=20.0) for gain in (1e-17, 5.0))
+    told = worth([nothing], (), "value", unit="USD")
+    assert str(told).endswith("candidate 1 is expected to gain nothing and costs 20 USD")
+    assert "gain 5 USD and costs 20 USD" in str(worth([little], (), "value", unit="USD"))
 
 
 def test_command_with_a_decision(app) -> None:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import bayes_scaling as bs
 from bayes_scaling import decide
-from bayes_scaling._cli_monitor import whole_lines
+from bayes_scaling._cli_monitor import _line, whole_lines
 from bayes_scaling.cli import app
 from bayes_scaling.decide import _flight as flight
 from bayes_scaling.decide._alarm import boundaries
@@ -396,6 +396,32 @@ def test_following_a_growing_table(saved, tmp_path, monkeypatch) -> None:
     assert [len(one["points"]["at"]) for one in records] == [2, 3, 8]
     assert records[-1]["done"]
     assert not records[0]["done"]
+
+
+def test_an_empty_table_is_waited_for(saved, tmp_path, monkeypatch) -> None:
+    run = tmp_path / "run.csv"
+    run.write_text("")
+    growth = iter(["params,tokens,loss\n", "".join(run_of(PARTS).to_csv(index=False).splitlines(True)[1:])])
+
+    def grow(_: float) -> None:
+        with run.open("a") as file:
+            file.write(next(growth))
+
+    monkeypatch.setattr(time, "sleep", grow)
+    done = call(saved, run, "--at", "tokens=40B", "--follow")
+    assert done.exit_code == 0, done.output
+    assert done.stderr == "waiting for points\n"
+    assert "(100 %)" in done.stdout
+
+
+def test_an_end_that_nothing_tells_has_no_band(posterior) -> None:
+    found = decide.monitor(decide.watch(posterior, PLAN), run_of(PARTS)[:5], refit=False)
+    lost = replace(found, ess=np.full_like(found.ess, 1.0), final=np.full_like(found.final, 2.0))
+    assert not lost.tells_end
+    assert lost.to_dict()["final"] is None
+    assert "the end is unknown" in _line(lost)
+    assert "2.00" not in _line(lost)
+    assert "at the end" in _line(found)
 
 
 def test_a_line_that_is_being_written_does_not_count(tmp_path) -> None:

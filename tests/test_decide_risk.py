@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from importlib import import_module
 from statistics import NormalDist
@@ -154,6 +155,10 @@ def test_budget_of_a_certain_curve_is_where_the_law_crosses_the_target() -> None
     never = ask(1.5, model=known(), what="mean")  # below the floor
     assert never.reach.factor == np.inf
     assert never.to_dict()["reach"]["factor"] is None
+    soon = ask(4.0, model=known(), what="mean")  # met by the least multiple that is searched
+    assert soon.reach.at_most
+    assert soon.to_dict()["reach"]["factor"] == 0.01
+    assert not found.reach.at_most
 
 
 def test_several_tasks_at_once() -> None:
@@ -360,6 +365,10 @@ def test_command(app) -> None:
     assert people.exit_code == 0, people.output
     for words in ("P(loss <= 2)", "expected shortfall", "reading", "they cross"):
         assert words in people.stdout
+    easy = app("--at", "params=70B,tokens=1.4T", "--target", "loss=6")
+    assert "at most 0.01 times the plan" in easy.stdout
+    wide = app("--at", "params=1B,tokens=40B", "--target", "loss=3", "--versus", "params=2B,tokens=20B")
+    assert re.search(r"90 % \S+ to \S+\s+in\s+the\s+\d+ % of\s+draws", wide.stdout)
 
 
 def test_command_with_the_users_own_losses(app) -> None:
@@ -384,6 +393,11 @@ def test_command_with_limited_data(app) -> None:
         (("--at", "params=70e9,tokens=0", "--target", "loss=2"), "tokens is 0"),
         (("--at", "params=70e9,tokns=1e12", "--target", "loss=2"), "did you mean 'tokens'"),
         (("--at", "params=70e9,tokens=1e12", "--target", "loss=-2"), "outside the range of loss"),
+        (
+            ("--at", "params=70B,tokens=1.4T,compute=1e20", "--target", "loss=2"),
+            "take 5.88e+23 FLOP (6 N D), but compute is 1e+20; give two of the three",
+        ),
+        (("--at", "params=70B,tokens=1.4T,compute=much", "--target", "loss=2"), "compute is 'much'"),
         ((*AT, "--level", "3"), "level is 3"),
         ((*AT, "--other-law", "chinchila"), "did you mean 'chinchilla'"),
     ],

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from bayes_scaling.report import _words as words
 from bayes_scaling.report import page as pages
 from bayes_scaling.report._schema import parse_record, to_json
 from bayes_scaling.report.plan import PlanError, checked, cost_of, read_plan
+from bayes_scaling.runs import RunsError
 from bayes_scaling.storage import save
 from tests._decide import PLAN, fitted, known
 from tests._review import EVIL, past, renamed, reviewed
@@ -103,6 +105,8 @@ def test_the_plan_of_the_documentation_is_sound(tmp_path) -> None:
         (plan(family="d"), "family 'd' is not in the table; .*known: a, b, c, new"),
         (plan(better="less"), r"\[targets\]: better is 'less'; .*known: lower, higher"),
         (plan(family=3), "family is 3, expected text"),
+        (plan(review={"sensitivity": 1}), r"\[review\] sensitivity is 1, expected true or false"),
+        (plan(review={"sensitive": True}), r"\[review\] has an unknown key 'sensitive'; did you mean"),
         (plan(deadline="soon"), "deadline is 'soon', expected a date without quotes"),
         (plan(stakes={"met": 1}), r"\[stakes\] needs both met and missed"),
         (plan(stakes={"met": 1, "missed": "x"}), r"\[stakes\] missed is 'x', expected a finite"),
@@ -111,6 +115,18 @@ def test_the_plan_of_the_documentation_is_sound(tmp_path) -> None:
         (plan(candidates=[{"name": "x", "params": 1e9, "tokens": 1, "cost": 0}]), "'x': cost is 0"),
         (plan(candidates=[{"name": "x", "params": 1e9, "token": 1, "cost": 1}]), "did you mean 'tokens'"),
         (plan(candidates={"params": 1e9}), r"expected tables, each headed \[\[candidates\]\]"),
+        (
+            plan(run={"params": "70B", "tokens": "1.4T", "compute": 1e20}),
+            r"\[run\]: .* take 5.88e\+23 FLOP \(6 N D\), but compute is 1e\+20; give two of the three",
+        ),
+        (
+            plan(
+                stakes={"met": -1, "missed": 2},
+                cost={"flop": 6},
+                candidates=[{"name": "x", "params": "1B", "tokens": "20B"}],
+            ),
+            "candidate 'x' costs FLOP and the stakes are in your unit; say .* price_per_flop",
+        ),
         (plan(cost={"memory_limit_params": "10B"}), r"\[run\] has 7e\+10 parameters, more than the memory"),
         (plan(cost={"sizes": ["7B", "65B"]}), r"none of the sizes that can be trained: 7e\+09, 6.5e\+10"),
         (
@@ -231,7 +247,79 @@ def test_stakes_and_deadline_decide() -> None:
     assert found.verdict["expected"]["go"] == pytest.approx(1e6, rel=0.01)
     assert [one["name"] for one in found.next_run["options"]] == ["quick"]
     assert "slow takes 30 days" in found.next_run["notes"][0]
-    assert "Least expected loss decides" in pages.render(found.to_dict())
+    page = pages.render(found.to_dict())
+    assert "Least expected loss decides" in page
+    assert {"question/stakes/met", "question/stakes/wait"} <= set(re.findall(r'data-path="([^"]+)"', page))
+
+
+def test_waiting_for_runs_that_tell_nothing_is_told() -> None:
+    candidates = [{"name": "tiny", "params": "100M", "tokens": "2B", "cost": 1e9}]
+    stakes = {"met": -10.0, "missed": 10.0, "wait": 1e-6}
+    goal = float(reviewed().outcome["median"])
+    cost = {"currency": "USD"}
+    found = bs.review(
+        fitted(),
+        plan(targets={"loss": goal}, stakes=stakes, candidates=candidates, cost=cost),
+        backtest=False,
+    )
+    assert found.verdict["action"] == "wait"
+    assert not found.next_run["worth_it"]["yes"]
+    page = pages.render(found.to_dict())
+    assert words.WAIT_FOR_NOTHING in page
+    assert re.search(r"tiny is expected to gain (nothing|\S+ USD) and costs 1e\+09 USD", page)
+
+
+def test_fixed_sizes_are_not_called_a_flat_optimum() -> None:
+    one = pages.render(bs.review(known(), plan(cost={"sizes": ["70B"]}), backtest=False).to_dict())
+    assert "The optimum is flat" not in one
+    assert "No other size that can be trained" in one
+    wide = pages.render(bs.review(known(), plan(), backtest=False).to_dict())
+    assert "The optimum is flat" in wide
+    assert "at most" not in Page(wide).text.partition("Budget for")[2].partition("</div>")[0]
+
+
+def test_sensitivity_starts_from_the_numbers_of_the_page(monkeypatch) -> None:
+    """The fits themselves are tested elsewhere: here, what is asked of them, and what is done with them."""
+    asked, steps = [], []
+
+    def refit(law, runs, **_: Any) -> Any:
+        asked.append((law.name, len(runs)))
+        if len(asked) == 1:
+            raise RunsError("too few runs")
+        return known({**TRUTH, "E": TRUTH["E"] + 0.05})
+
+    monkeypatch.setattr(import_module("bayes_scaling.decide.sensitivity"), "fit", refit)
+    left_out = bs.review(known(), plan(), backtest=False).sensitivity
+    assert "not asked for" in left_out["skipped"]
+    found = bs.review(
+        known(),
+        plan(review={"sensitivity": True}),
+        backtest=False,
+        progress=lambda done, total, what: steps.append((done, total, what)),
+    )
+    first, narrow, *others = found.sensitivity["each"]
+    assert (first["change"], first["probability"], first["median"]) == (
+        "none", found.verdict["probability"], found.outcome["median"],
+    )  # fmt: skip
+    assert narrow["problem"] == "too few runs"
+    assert [count for _, count in asked] == [60, 60, 40, 40, 40, 48]
+    assert all(one["shift"] == pytest.approx(0.05, abs=0.002) for one in others)
+    assert steps[0] == (0, 6, "priors 0.5 times as wide")
+    page = Page(pages.render(found.to_dict()))
+    shown = {attributes["data-path"] for attributes, _ in page.numbers}
+    assert {"sensitivity/each/0/probability", "sensitivity/each/5/shift"} <= shown
+    assert "not possible: too few runs" in page.text
+    asked.clear()
+    whole = bs.Average((known(), known({**TRUTH, "E": TRUTH["E"] + 0.1})), (0.5, 0.5))
+    mixed = bs.review(whole, plan(), backtest=False, sensitivity=True).sensitivity["each"]
+    assert [one["change"] for one in mixed[:3]] == ["none", "only chinchilla", "only chinchilla"]
+    assert len(asked) == 11, "two laws for each of six changes, of which one failed at the first"
+
+
+def test_a_target_that_is_met_anyway() -> None:
+    found = bs.review(known(), plan(targets={"loss": 6.0}), backtest=False)
+    assert found.outcome["reach"]["at_most"]
+    assert "at most " in pages.render(found.to_dict()).partition("Budget for")[2].partition("</div>")[0]
 
 
 def test_laws_without_size_and_data_leave_sections_out() -> None:

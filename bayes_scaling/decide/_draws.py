@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_scaling.average import Average
-from bayes_scaling.forecast import Forecast, ForecastError, forecast, read_plans
+from bayes_scaling.forecast import Forecast, ForecastError, consistent, forecast, read_plans
 from bayes_scaling.law import Law, nearest
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.predict import Target
@@ -122,7 +122,7 @@ def as_taken(
     ForecastError
         All problems of all plans at once.
     """
-    told = read_plans(law, with_unique(law, plans, cost))[1]
+    told = tuple(consistent(read_plans(law, with_unique(law, plans, cost))[1]))
     return told, told if cost is None else cost.counted(law, told)
 
 

@@ -22,7 +22,13 @@ from bayes_scaling.decide._draws import (
 )
 from bayes_scaling.decide.cost import Cost
 from bayes_scaling.decide.information import Joint
-from bayes_scaling.forecast import DiagnosticsRefused, ForecastError, forecast, read_plans
+from bayes_scaling.forecast import (
+    DiagnosticsRefused,
+    ForecastError,
+    consistent,
+    forecast,
+    read_plans,
+)
 from bayes_scaling.law import Law, nearest
 from bayes_scaling.observe import slope_numpy, unlink_numpy
 from bayes_scaling.posterior import Posterior
@@ -130,7 +136,7 @@ def read_asked(
     plans: list[dict[str, Any]] = [{} for _ in rows]
     for law in laws:
         try:
-            read = read_plans(law, with_unique(law, rows, cost))[1]
+            read = consistent(read_plans(law, with_unique(law, rows, cost))[1])
         except ForecastError as error:
             raise DecisionError(re.sub(r"\bplan (\d+)", rf"{what} \1", str(error))) from None
         inputs = {i.name for i in law.inputs} | {"params", "tokens", "compute"}

@@ -36,6 +36,8 @@ TARGETS: tuple[Target, ...] = ("mean", "new_run", "measurement")
 
 #: Without stakes, a run that takes less than this off what is uncertain is not worth it.
 LEAST = 0.02
+#: A gain of less than this part of its cost is told as none.
+NOTHING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ def next_run(
     least_per_cost: float = 0.0,
     method: Method = "auto",
     outcomes: int = 64,
+    currency: str = "",
     seed: int = 0,
     allow_failed: bool = False,
 ) -> NextRun:
@@ -175,6 +178,8 @@ def next_run(
         weights rest on too few draws, the linear figure stands, and a note says so.
     outcomes : int
         Simulated outcomes per candidate.
+    currency : str
+        What stakes and costs are in, for the words.
     seed : int
     allow_failed : bool
         Answer although the diagnostics failed.
@@ -228,7 +233,7 @@ def next_run(
         width=band,
         options=options,
         batch=steps,
-        worth_it=worth(options, steps, by, least, least_per_cost, width),
+        worth_it=worth(options, steps, by, least, least_per_cost, width, currency),
         notes=tuple(notes),
     )
 
@@ -240,12 +245,13 @@ def worth(
     least: float = LEAST,
     least_per_cost: float = 0.0,
     width: float | None = None,
+    unit: str = "",
 ) -> Worth:
     """The stopping rule, over single runs and the batch as a whole.
 
     Without stakes another run is worth it if it takes off at least `least` of what is uncertain, and
     `least_per_cost` per unit of cost; with them, if it is expected to gain more than it costs. If a width is
-    asked for, what is already as narrow needs no run.
+    asked for, what is already as narrow needs no run. ``unit`` is that of costs, for the words.
     """
     if not steps and width is not None:
         return Worth(False, f"another run is not worth it: the band is no wider than {width:g} already")
@@ -253,7 +259,10 @@ def worth(
     each += [(f"the batch of {len(steps)}", s.gain, s.share, s.cost) for s in steps[1:][-1:]]
     if by == "value":
         name, gain, _, cost = max(each, key=lambda one: one[1] - one[3])
-        said = f"{name} is expected to gain {gain:.3g} and costs {cost:.3g}"
+        of = f" {unit}" if unit else ""
+        # what is left of a gain by rounding is none
+        gains = f"{gain:.3g}{of}" if gain > NOTHING * cost else "nothing"
+        said = f"{name} is expected to gain {gains} and costs {cost:.3g}{of}"
         if gain > cost:
             return Worth(True, f"another run is worth it: {said}")
         return Worth(False, f"another run is not worth it: no run gains more than it costs; {said}")

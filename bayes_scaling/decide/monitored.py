@@ -105,6 +105,11 @@ class Monitored:
         """Whether the weights behind the forecast of the end can be trusted."""
         return good(self.pareto_k[-1], self.ess[-1])
 
+    @property
+    def tells_end(self) -> bool:
+        """Whether there is a forecast of the end to tell: weights on next to no draws leave none."""
+        return self.reliable or self.done
+
     def quantile(self, q: float | Sequence[float]) -> np.ndarray:
         """Quantiles of the value at the end."""
         return np.quantile(self.final, q)
@@ -114,7 +119,7 @@ class Monitored:
         return self.quantile([(1 - prob) / 2, (1 + prob) / 2])
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; a boundary that cannot be crossed is None."""
+        """JSON-ready; a boundary that cannot be crossed is None, and so is an end that nothing tells."""
         watch, n = self.watch, len(self.points)
         levels = [f"{q:g}" for q in QUANTILES]
 
@@ -146,7 +151,9 @@ class Monitored:
                 "above": plain(self.boundaries.above),
             },
             "alarms": [{k: getattr(a, k) for k in Alarm.__dataclass_fields__} for a in self.alarms],
-            "final": {q: float(v) for q, v in zip(levels, self.quantile(QUANTILES), strict=True)},
+            "final": {q: float(v) for q, v in zip(levels, self.quantile(QUANTILES), strict=True)}
+            if self.tells_end
+            else None,
             "history": {"points": list(range(n + 1)), **band(self.history.T)},
             "plan_band": {"at": self.at.tolist(), **band(self.plan_band)},
             "ahead": {"at": self.at[n:].tolist(), **band(self.ahead)},

@@ -24,13 +24,19 @@ class Reach:
     """The budget at which all targets are met with a probability.
 
     ``factor`` multiplies the plan's budget, with its ratio of tokens to parameters kept; infinite if no
-    multiple that was searched reaches it. ``budget`` is that in the cost's unit, where the law knows it.
+    multiple that was searched reaches it. ``budget`` is that in the cost's unit, where the law knows it. If
+    the least multiple that was searched (0.01) reaches it already, it is the most that is needed: `at_most`.
     """
 
     probability: float
     factor: float
     plan: Mapping[str, Any]
     budget: float | None
+
+    @property
+    def at_most(self) -> bool:
+        """Whether less might do."""
+        return bool(self.factor <= FACTORS[0])
 
 
 def reach(

@@ -111,6 +111,7 @@ class Risk:
         reach = self.reach and {
             "probability": self.reach.probability,
             "factor": finite(self.reach.factor),
+            "at_most": self.reach.at_most,
             "plan": _scalars(self.reach.plan),
             "budget": finite(self.reach.budget),
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -86,19 +86,12 @@ def sensitivity(
         }
 
     rows = [row("none", posterior)]
-    for change, law, runs in _changes(posterior, laws, widen, drop_families, drop_largest):
+    for change in changes(posterior, laws, widen, drop_families, drop_largest):
         try:
-            one = law_by_name(law) if isinstance(law, str) else law
-            same = (one.predicts.name, one.predicts.unit) == (
-                posterior.law.predicts.name,
-                posterior.law.predicts.unit,
-            )
-            if not same:
-                raise DecisionError(f"law {one.name!r} predicts {one.predicts.name} ({one.predicts.unit})")
-            rows.append(row(change, _refit(posterior, one, runs, settings)))
-        except (ForecastError, LawError, RunsError) as error:
-            name = law if isinstance(law, str) else law.name
-            rows.append({"change": change, "law": name, "problem": str(error)})
+            rows.append(row(change.name, refit(posterior, change, settings)))
+        except PROBLEMS as error:
+            name = change.law if isinstance(change.law, str) else (change.law or posterior.law).name
+            rows.append({"change": change.name, "law": name, "problem": str(error)})
     table = pd.DataFrame(rows)
     table["shift"] = table["median"] - table["median"].iloc[0]
     return table if "problem" in table else table.assign(problem=None)
@@ -115,23 +108,41 @@ def scaled_priors(law: Law, factor: float) -> Law:
     return replace(law, parameters=tuple(replace(p, interval=interval(p)) for p in law.parameters))
 
 
-def _changes(
-    posterior: Posterior, laws: Sequence[str | Law], widen: Sequence[float], families: bool, largest: bool
-) -> Iterator[tuple[str, str | Law, Runs]]:
-    """What is changed, the law and the runs of each refit."""
-    law, runs = posterior.law, posterior.runs
+class Change(NamedTuple):
+    """What is different in a refit."""
+
+    name: str
+    runs: Runs
+    law: str | Law | None = None  # another law
+    factor: float = 1.0  # on the scale of all priors
+
+
+#: Why a refit may not be possible.
+PROBLEMS = (ForecastError, LawError, RunsError)
+
+
+def changes(
+    posterior: Posterior,
+    laws: Sequence[str | Law] = (),
+    widen: Sequence[float] = (0.5, 2.0),
+    drop_families: bool = True,
+    drop_largest: bool = True,
+) -> Iterator[Change]:
+    """All that `sensitivity` changes, one at a time."""
+    runs = posterior.runs
     for other in laws:
-        yield "law", other, runs
+        yield Change("law", runs, law=other)
     for factor in widen:
-        yield f"priors {factor:g} times as wide", scaled_priors(law, factor), runs
-    if families and len(posterior.families) > 1:
+        yield Change(f"priors {factor:g} times as wide", runs, factor=factor)
+    if drop_families and len(posterior.families) > 1:
         for name in posterior.families:
-            yield f"without family {name}", law, subset(runs, (runs.table["family"] != name).to_numpy())
-    if largest:
+            kept = (runs.table["family"] != name).to_numpy()
+            yield Change(f"without family {name}", subset(runs, kept))
+    if drop_largest:
         size = _size(posterior)
         gone = size >= np.nanmax(size) * (1 - 1e-9)
         if not gone.all():
-            yield f"without the largest run ({np.nanmax(size):.3g})", law, subset(runs, ~gone)
+            yield Change(f"without the largest run ({np.nanmax(size):.3g})", subset(runs, ~gone))
 
 
 def _size(posterior: Posterior) -> np.ndarray:
@@ -143,12 +154,21 @@ def _size(posterior: Posterior) -> np.ndarray:
     return table["compute" if "compute" in names or not names else names[0]].to_numpy(float)
 
 
-def _refit(posterior: Posterior, law: Law, runs: Runs, settings: Settings | None) -> Posterior:
-    """The same fit with another law or table."""
-    prepared = posterior.prepared
+def refit(posterior: Posterior, change: Change, settings: Settings | None = None) -> Posterior:
+    """The same fit with one thing changed.
+
+    Raises
+    ------
+    ForecastError, LawError, RunsError
+        If it cannot be made.
+    """
+    prepared, own = posterior.prepared, posterior.law
+    law = law_by_name(change.law) if isinstance(change.law, str) else change.law or own
+    if (law.predicts.name, law.predicts.unit) != (own.predicts.name, own.predicts.unit):
+        raise DecisionError(f"law {law.name!r} predicts {law.predicts.name} ({law.predicts.unit})")
     return fit(
-        law,
-        runs,
+        law if change.factor == 1 else scaled_priors(law, change.factor),
+        change.runs,
         inputs=dict(prepared.columns) or None,
         response=prepared.response,
         structure=prepared.structure,

@@ -256,6 +256,7 @@ def next_run(drawn: Joint, plan: ReviewPlan) -> dict[str, Any]:
         [{**one.inputs, "cost": one.cost, **({"family": one.family} if one.family else {})} for one in given],
         stakes=stakes,
         cost=plan.cost,
+        currency=plan.currency,
         family=drawn.family,
         seed=drawn.seed,
         allow_failed=drawn.allow_failed,

@@ -16,7 +16,7 @@ from bayes_scaling.law import nearest
 
 KEYS = (
     "title", "note", "family", "better", "deadline", "run", "targets", "cost", "stakes",
-    "alternatives", "candidates",
+    "alternatives", "candidates", "review",
 )  # fmt: skip
 COSTS = (*(f.name for f in fields(Cost)), "budget", "currency")
 STAKES = ("met", "missed", "no_go", "wait")
@@ -80,6 +80,8 @@ class ReviewPlan:
     stakes : mapping of str to float
         ``met``, ``missed``, ``no_go`` and ``wait``: losses of the four ends; empty for none.
     alternatives, candidates : tuple of Option
+    sensitivity : bool
+        Whether the page also says how far it hangs on priors, families and the largest run; several fits.
     text : str
         The plan as it was written.
     """
@@ -98,6 +100,7 @@ class ReviewPlan:
     stakes: Mapping[str, float] = field(default_factory=dict)
     alternatives: tuple[Option, ...] = ()
     candidates: tuple[Option, ...] = ()
+    sensitivity: bool = False
     text: str = ""
 
     @property
@@ -173,8 +176,17 @@ def _parse(tree: Mapping[str, Any], where: str, text: str) -> ReviewPlan:
         stakes=_stakes(_table(tree, "stakes", where), where),
         alternatives=_options(tree, "alternatives", where),
         candidates=_options(tree, "candidates", where),
+        sensitivity=_sensitivity(_table(tree, "review", where), where),
         text=text,
     )
+
+
+def _sensitivity(given: Mapping[str, Any], where: str) -> bool:
+    _known(given, ("sensitivity",), f"{where}: [review]")
+    wanted = given.get("sensitivity", False)
+    if not isinstance(wanted, bool):
+        raise PlanError(f"{where}: [review] sensitivity is {wanted!r}, expected true or false")
+    return wanted
 
 
 def _cost(given: Mapping[str, Any], where: str) -> Cost:

@@ -87,6 +87,7 @@ def reached(drawn: Joint, plan: ReviewPlan) -> dict[str, Any] | None:
     return {
         "probability": SURE,
         "factor": finite(found.factor),
+        "at_most": found.at_most,
         "run": there if math.isfinite(found.factor) else None,
         "cost": cost_of(plan, there) if math.isfinite(found.factor) else None,
         "searched_to": float(FACTORS[-1]),

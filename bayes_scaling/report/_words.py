@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from bayes_scaling.decide.design import NOTHING as NOTHING
 from bayes_scaling.plot import brief, fixed
 
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -34,6 +35,14 @@ ACTIONS = {
     "wait": ("Wait", "The target may be met, but not surely enough: learn more, or change the plan."),
     "no-go": ("No-go", "The target is more likely missed than met."),
 }
+
+#: Sizes whose ends are this factor apart, all within 1 % of the best, are a flat optimum.
+FLAT = 1.5
+#: What joins a verdict to wait with candidates that tell nothing.
+WAIT_FOR_NOTHING = (
+    "The verdict is to wait, because knowing more could change what to do; but none of these candidates "
+    "tells enough of it. Look for runs that tell more, change the plan, or decide on what is known."
+)
 
 #: The same of several targets.
 SEVERAL = {
@@ -105,6 +114,7 @@ STYLES: dict[str, Callable[[float], str]] = {
     "power": power,
     "size": size,
     "count": count,
+    "money": lambda value: size(value) if value else "0",
     "signed": signed,
     "times": times,
     "relative": relative,

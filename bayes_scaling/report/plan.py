@@ -12,7 +12,7 @@ from bayes_scaling.decide import DecisionError
 from bayes_scaling.decide._draws import better_of, with_unique
 from bayes_scaling.decide.cost import Cost
 from bayes_scaling.decide.risk import read_targets
-from bayes_scaling.forecast import ForecastError, read_plans
+from bayes_scaling.forecast import ForecastError, consistent, read_plans
 from bayes_scaling.law import Law, Response, nearest
 from bayes_scaling.predict import NEW
 from bayes_scaling.report._plan import MOST_BYTES as MOST_BYTES
@@ -75,6 +75,8 @@ def checked(
         for kind in OWN
     }
     _check_sizes(plan.cost, [("[run]", run), *((repr(o.name), o.inputs) for o in named["alternatives"])])
+    if plan.stakes and plan.cost.price_per_flop is None and isinstance(predicts, str):
+        _check_unit(named["candidates"])
     candidates = tuple(_priced(plan, one) for one in named["candidates"])
     spent = cost_of(plan, run)
     _check_budget(plan, runs)
@@ -111,6 +113,16 @@ def _check_sizes(cost: Cost, runs: Sequence[tuple[str, Mapping[str, Any]]]) -> N
                 cost.check_size(inputs["params"], what)
         except DecisionError as error:
             raise PlanError(f"{error} ([cost])") from None
+
+
+def _check_unit(candidates: Sequence[Option]) -> None:
+    """Refuse candidates priced in FLOP, whose gain is in the unit of the stakes."""
+    lacking = next((one.name for one in candidates if one.cost is None), None)
+    if lacking is not None:
+        raise PlanError(
+            f"candidate {lacking!r} costs FLOP and the stakes are in your unit; say [cost] price_per_flop, "
+            "or cost = ... for each candidate"
+        )
 
 
 def _check_budget(plan: ReviewPlan, runs: Runs) -> None:
@@ -154,7 +166,7 @@ def _inputs(
     read = dict(given)
     for law in laws:
         try:
-            read = read_plans(law, with_unique(law, [read], cost))[1][0]
+            (read,) = consistent(read_plans(law, with_unique(law, [read], cost))[1])
         except ForecastError as error:
             text = str(error).replace("plan 1: ", "").replace("plan 1 ", "it ")
             raise PlanError(f"{where}: {text}") from None

@@ -25,6 +25,7 @@ from bayes_scaling.measurements import measurements
 from bayes_scaling.plot.curves import response_label
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.report import _chained as chained
+from bayes_scaling.report import _changed as changed
 from bayes_scaling.report import _evidence as evidence
 from bayes_scaling.report import _joint as joint
 from bayes_scaling.report import _sections as sections
@@ -62,7 +63,7 @@ class Review:
         budget at which the target is met with 90 %; ``regret`` against the best plan of equal cost.
     picture : mapping
         Measured runs, the curve with its bands, planned runs.
-    variance, laws, backtest, diagnostics, alternatives, allocation, next_run, repeat : mapping
+    variance, laws, sensitivity, backtest, diagnostics, alternatives, allocation, next_run, repeat : mapping
         What a section that was left out has instead is ``{"skipped": reason}``.
     notes : tuple of str
     alarms : tuple of str
@@ -82,6 +83,7 @@ class Review:
     picture: Mapping[str, Any]
     variance: Mapping[str, Any]
     laws: Mapping[str, Any]
+    sensitivity: Mapping[str, Any]
     backtest: Mapping[str, Any]
     diagnostics: Mapping[str, Any]
     alternatives: Mapping[str, Any]
@@ -110,6 +112,7 @@ def review(
     laws: Sequence[Law | str] | None = None,
     backtest: Backtest | bool = True,
     factors: Sequence[float] = FACTORS,
+    sensitivity: bool = False,
     out: str | os.PathLike[str] | None = None,
     record: str | os.PathLike[str] | None = None,
     ledger: str | os.PathLike[str] | bool = False,
@@ -131,6 +134,9 @@ def review(
         Whether to hide the largest runs and forecast them by the same laws; or one that was made before.
     factors : sequence of float
         Cuts of the backtest.
+    sensitivity : bool
+        Whether to fit again with other priors, without each family and without the largest run, as the plan
+        may ask for too.
     out : path, optional
         Where to write the page; needs the extra ``bayes_scaling[report]``.
     record : path, optional
@@ -144,7 +150,7 @@ def review(
     allow_failed : bool
         Review although the diagnostics failed; the page says so.
     progress : callable, optional
-        Of the backtest: ``progress(done, total, what)``.
+        Of the backtest and of the refits: ``progress(done, total, what)``.
 
     Raises
     ------
@@ -212,6 +218,7 @@ def review(
         picture=sections.picture(drawn, asked),
         variance=sections.variance(drawn),
         laws=sections.by_law(drawn),
+        sensitivity=changed.sensitivity(drawn, asked, sensitivity or asked.sensitivity, progress),
         backtest=tested,
         diagnostics=diagnostics,
         alternatives=evidence.alternatives(drawn, asked),
@@ -310,6 +317,8 @@ def _question(drawn: Joint, plan: ReviewPlan, quantity: str) -> dict[str, Any]:
         "cost_unit": plan.unit,
         "flop": flop_of(plan),
         "budget": plan.budget,
+        "stakes": dict(plan.stakes),
+        "stakes_unit": plan.currency,
         "rule": plan.cost.to_dict(),
     }
 
