@@ -251,6 +251,47 @@ def test_the_record_is_json(posterior, tmp_path) -> None:
     assert (tmp_path / "run.png").stat().st_size > 10_000
 
 
+# ---------------------------------------------------------------------------------------- a real curve
+
+START, PEAK = 2_300, 3e-4  # before, the warm-up is still felt
+
+
+def rates(steps: int, after: float = PEAK) -> np.ndarray:
+    """Learning rates of the study: a warm-up in six pieces, the peak, and from step 8000 on another."""
+    at, warm = np.arange(steps), np.linspace(0, 2160, 7).round()
+    piece = np.searchsorted(warm, at, side="right")
+    rising = PEAK * (piece - 0.5) / 6
+    return np.where(at < 2160, rising, np.where(at < 8_000, PEAK, after))
+
+
+def test_a_real_curve_goes_to_plan_until_it_does_not(study) -> None:
+    """Curves of Luo et al. 2025: two schedules are fitted, a third with another final rate is watched."""
+    table = pd.read_csv(study("multipowerlaw_curves"))
+    table = table[(table["family"] == "25M") & (table["step"] > START)]
+
+    def curve(name: str) -> pd.DataFrame:
+        whole = table[table["schedule"] == name]
+        return whole.iloc[np.linspace(0, len(whole) - 1, 12).round().astype(int)].reset_index(drop=True)
+
+    known = {"constant_24000": rates(24_000), "wsdcon_9": rates(16_000, 9e-5)}
+    seen = pd.concat([curve(name) for name in known])[["run", "schedule", "step", "loss"]]
+    fit = bs.fit("lr_annealing", bs.read_runs(seen, schedules=known), structure=None, settings=FEW)
+    run = curve("wsdcon_3")[["step", "loss"]]
+    end, truth = float(run["step"].iloc[-1]), float(run["loss"].iloc[-1])
+    plan = {"step": end, "schedule": rates(16_000, 3e-5)}
+    watched = decide.watch(fit, plan, start=START, allow_failed=True)
+    before, half, late = (decide.monitor(watched, run[:n], refit=False) for n in (1, 6, 9))
+    assert not late.alarms
+    assert run["step"][5] < 8_100 < run["step"][6], "half of the run is known before the rate falls"
+    for found in (before, half, late):
+        low, high = found.interval(0.98)
+        assert low < truth < high
+    assert np.diff(half.interval())[0] < np.diff(before.interval())[0]
+    spoilt = run.assign(loss=run["loss"].where(run.index < 6, 1.1 * run["loss"]))
+    (alarm,) = decide.monitor(watched, spoilt, refit=False).alarms
+    assert (alarm.kind, alarm.at) == ("above plan", run["step"][6])
+
+
 # ------------------------------------------------------------------------------------------ bad input
 
 
