@@ -311,7 +311,6 @@ CASES: dict[str, Case] = {
     "gemstones_shapes": shapes.shapes_case,
     "gemstones_shapes_default": shapes.shapes_default_case,
     "family_transfer": shapes.siblings_case,
-    "family_transfer_ends": shapes.ends_case,
     "misfitting": misfitting_case,
     "marin": marin_case,
     "lr_bs_surface": surface_case,

@@ -13,7 +13,8 @@ them. Made by `benchmarks/zoo/run.py` and `page.py`; tables are as measured, rem
   their own, so more than one in ten may lie outside where nothing is wrong.
 - **s** is seconds of sampling / of the whole call of `fit` on one core of a shared machine, compilation
   or its cache included: up to several times longer than alone.
-- 4 chains of 300 + 500 iterations (some 300 + 700), more where the effective sample size asks for it.
+- 4 chains of 300 + 500 iterations, more where the effective sample size asks for it; a longer warm-up for
+  the Gemstones, smaller steps for tasks along training.
   **Diagnostics** are those of the gate: R-hat, effective sample sizes, divergences, energy.
 - All cases were run again on 23 November 2026, with the sampler of that day."""
 
@@ -34,7 +35,6 @@ TITLES: dict[str, str] = {
     "gemstones_shapes": "Gemstones, shapes as families",
     "gemstones_shapes_default": "Gemstones, shapes as families, default fit",
     "family_transfer": "A larger sibling from the checkpoints of one model",
-    "family_transfer_ends": "The end of a new shape's curve from other shapes",
     "misfitting": "Choices of a fit",
     "marin": "IsoFLOP ladders",
     "lr_bs_surface": "Loss around the optimum",
@@ -173,7 +173,15 @@ checkpoints of one run are not independent, though: they share what is peculiar 
 % of the loss. Here they are an AR(1) series around the law, so the exponent of tokens comes from the
 slope within runs, where it is smaller (0.36 to 0.57), and the floor, which has to fit 22 sizes and shapes
 instead of 220 rows, is lower and much less certain. That the law is fragile to which points are taken is
-the paper's own conclusion.""",
+the paper's own conclusion.
+
+The exponent of the optimal size (a) of our fits lies above the authors' approach 1 in all four subsets,
+and for the first, third and fourth near their own approach 3: the two approaches of the paper differ by
+0.1 to 0.24 on the same runs. Approach 1 on this file, which has every fifth of the authors' checkpoints
+and compute as 6ND, gives 0.61 to 0.62 for the cooled runs (published 0.597) and 0.53 to 0.54 for all at
+constant rate (0.499). From 100B tokens on it gives 0.86 to 0.88 where 0.458 is published: there every
+point has 100B tokens or more, so that at small compute only small models at 100B tokens are left, and
+size grows almost in proportion to compute.""",
     "monkeys_curves": """\
 Only three well-spaced points of each curve enter, as counts of 128 problems, since coverages of the same
 samples are almost one observation; the bands are wider than those from counts of problems, as they ought
@@ -185,6 +193,12 @@ The decay is a parameter here and a customary 0.999 in the refits beside it; the
 memory of 470 steps, and with it the mean errors on the six further schedules are below those of the
 refits in every size, from a sixteenth of the points. Bands hold 79 to 87 % of the points: those of one
 curve go astray together.""",
+    "family_transfer": """\
+Other models of the width are unknown but for the shallowest, all sizes come from the other widths: the
+size term is shared by all families, as in the paper. With it the checkpoints of one model forecast the
+end of its larger sibling to 0.9 % on average, nearer than the sibling's own last loss (8.8 % off) in all
+six widths that have one; bands hold all six. This is the claim to be reproduced. The fit has too few
+effective draws for the gate (R-hat 1.02, where 1.01 is asked).""",
     "misfitting": """\
 Nothing is published to compare with. With all parameters and the best learning rate of each cell, the
 exponent of tokens is more than three times that of size: most runs are short (0.1 to 21e9 tokens), and
@@ -214,8 +228,12 @@ one less chance is 0.5. ARC Challenge and OpenBookQA are left free: their weakes
 not where their curves begin (eps of 0.85 and 0.93). Errors of the medians are largest where the error
 falls fastest (LAMBADA).""",
     "gemstones_tasks": """\
-Judged by the checkpoints of the larger models, at their loss. ARC Easy is the one whose bands are too
-narrow: 12 of 18 inside, 63 of 72 over the four tasks.""",
+All nine tasks, judged by the checkpoints of the larger models, at their loss. MMLU, Social IQa and
+WinoGrande are not predictable from these runs: they do not surely rise over the fitted models by more
+than the noise of their items, which is also what the chain says of them ([downstream.md](downstream.md));
+for Social IQa there is no curve to find, and its fit fails. ARC Easy and HellaSwag have bands that are
+too narrow (9 and 12 of 18 inside): checkpoints of one run go astray together. The known error of a score
+is 0.7 of the binomial one, as in the chain, since models answer the same items.""",
     "dclm_core": """\
 Not one curve: of 13 models of 6.9B at most one lies inside, all are better than the curve. The reason is
 the recorded loss. Over data sets a lower loss goes with a higher CORE only weakly at 0.4B and 1.4B
@@ -223,7 +241,7 @@ the recorded loss. Over data sets a lower loss goes with a higher CORE only weak
 are one data set at several learning rates). Nor is it one quantity: from 0.4B to 1.4B it falls by 0.03 to
 0.10 in six data sets and by 0.39 to 0.52 in the five others, while CORE rises by 0.10 to 0.15 in all.
 With data sets as families most models lie inside, but only because two sizes with such losses leave bands
-of 0.3 to 0.5.
+of 0.27 to 0.48.
 
 From compute (`capability_compute`, a line for each data set, slopes pooled) the bands hold, though nearly
 all medians are too high: CORE rises by less per decade from 1.4B to 6.9B than before. The paper's claim
@@ -232,11 +250,14 @@ and 0.85 from 0.4B to 6.9B, with wide intervals, since there are 17 and 11 data 
 is not the best at 6.9B. The forecast ranks them no better than CORE at 1.4B itself. The chain
 ([downstream.md](downstream.md)) has no verdict on this study: its run there was not finished.""",
     "pythia_tasks": """\
-Checkpoints of models below 5e9 along their training; judged by those of 6.9B and 12B, whose losses reach
-further down. PIQA holds all of them. Of ARC Easy and SciQ 50 and 49 of 60 lie inside: within a run the
-checkpoints go astray together, so that sixty are far fewer than they look. SciQ is one ridge of asymptote
-and rate again (0.61 to 0.97), which its error at a loss of 3 does not feel. With an earlier search for
-modes the chains of the first task stayed in different ones (R-hat 2).""",
+Checkpoints of models below 5e9 along their training, for all tasks but LAMBADA, whose loss is the axis;
+judged by those of 6.9B and 12B, whose losses reach further down. Checkpoints of one run are correlated
+(`checkpoint_correlation`: 0.40 to 0.52 between neighbours, 0.76 for WSC), and go astray together, so that
+sixty hidden ones are far fewer than they look: of ARC Easy and SciQ 38 and 47 lie inside. LogiQA and WSC
+are not predictable: no fitted model is surely above the floor. The fit to SciQ fails: its curve is nearly
+straight, gamma is 0.13 and below the prior of a single task, and asymptote and rate are one ridge, which
+its error at a loss of 3 does not feel. MMLU rises by two points and leaves no curve either. LogiQA, WSC,
+ARC Challenge: eps is free, since the weakest models score below chance.""",
     "multi_power": """\
 Fitted to every sixteenth point of the three schedules that the authors fitted. Errors of the six others
 are below the published ones for 100M and 400M parameters and a little above for 25M. Floor, data term and

@@ -108,8 +108,8 @@ def shapes_default_case() -> list[Outcome]:
     return shapes_fit(bs.Structure())
 
 
-#: Tokens up to which the curve of a new shape is known, and from which its end is forecast.
-KNOWN, TOLD = 1.01e11, 3.4e11
+#: Tokens from which the end of a curve is forecast.
+TOLD = 3.4e11
 #: Rows that are fitted, and rows that are forecast with the last known loss beside each.
 Split = tuple[pd.DataFrame, pd.DataFrame]
 
@@ -118,17 +118,6 @@ def curves_of_shapes() -> pd.DataFrame:
     """Five checkpoints of each shape at constant learning rate, from 20B tokens to 350B."""
     frame = read("gemstones_loss").query("schedule == 'constant'").sort_values(["run", "tokens"])
     return frame[(frame.tokens / 1e10).round().isin([2, 5, 10, 20, 35])]
-
-
-def ends() -> Split:
-    """Each shape a family: the ends of half of the curves, of which the first 100B tokens are known."""
-    frame = curves_of_shapes().assign(family=lambda t: t["shape"])
-    names = np.random.default_rng(0).permutation(sorted(frame.family.unique()))
-    new = frame.family.isin(names[::2])
-    known = frame[~new | (frame.tokens < KNOWN)]
-    last = known.sort_values("tokens").groupby("run").loss.last()
-    hidden = frame[new & (frame.tokens > TOLD)]
-    return known, hidden.assign(last=hidden.run.map(last))
 
 
 def siblings() -> Split:
@@ -174,8 +163,3 @@ def spread(errors: np.ndarray) -> tuple[str, str]:
 def siblings_case() -> list[Outcome]:
     what = "Loss at 350B tokens of the deepest model of a width, of which only the shallowest is known"
     return [judge(siblings(), what, "widths as families, the shallowest model of each")]
-
-
-def ends_case() -> list[Outcome]:
-    what = "Loss of new shapes at 350B tokens, known to 100B"
-    return [judge(ends(), what, "shapes as families, half of them known to 100B tokens only")]
