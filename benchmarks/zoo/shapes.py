@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from cases import SETTINGS, Outcome, Table, against, fit, quantity, read
+from cases import Outcome, Table, against, fit, quantity, read
 from tables import gemstones
 
 import bayes_scaling as bs
@@ -31,8 +30,6 @@ APPROACH_1 = {
 
 
 BINS = 20
-#: The ridge of floor, size term and exponent needs a longer warm-up than others.
-LONGER = replace(SETTINGS, warmup=700)
 
 
 def approach_1(frame: pd.DataFrame) -> list[str]:
@@ -65,10 +62,7 @@ def approach_1_table() -> Table:
 def gemstones_case() -> Iterator[Outcome]:
     for name, frame in gemstones().items():
         posterior, found = fit(
-            "chinchilla",
-            frame[["run", "params", "tokens", "loss"]],
-            f"gemstones_loss, {name}",
-            settings=LONGER,
+            "chinchilla", frame[["run", "params", "tokens", "loss"]], f"gemstones_loss, {name}"
         )
         ln_e, ln_a, alpha, ln_b, beta = GEMSTONES[name]
         values = chinchilla.at_reference(
