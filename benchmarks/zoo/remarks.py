@@ -16,7 +16,7 @@ them. Made by `benchmarks/zoo/run.py` and `page.py`; tables are as measured, rem
 - 4 chains of 300 + 500 iterations, more where the effective sample size asks for it; smaller
   steps for tasks along training.
   **Diagnostics** are those of the gate: R-hat, effective sample sizes, divergences, energy.
-- All cases were run again on 23 November 2026, with the sampler of that day."""
+- All cases are of 23 November 2026, with the sampler of that day."""
 
 TITLES: dict[str, str] = {
     "chinchilla": "Chinchilla",
@@ -282,8 +282,9 @@ one: in the printed ones the formula has a pole there, in which chains were caug
     "gemstones_shapes": """\
 Twenty shapes as families, of four runs each on average. The exponent of tokens is common and sharp, that
 of size is not: 0.18 to 0.39. The bare fit fails: the law errs by more than the cooled runs scatter, and
-what is left is a narrow curved ridge of floor, size term and exponent. The next section has the default
-fit to the same rows.""",
+what is left is a narrow curved ridge of floor, size term and exponent. The default fit to the same rows,
+with the discrepancy, is the next section's; it was cut off by the limit of its case while other work
+shared the core, and is still to be run.""",
     "lr_bs_surface": """\
 The published numbers are medians of the authors' surfaces, fitted cell by cell; one surface for all
 seventeen is a stronger statement. Its curvatures are smaller by a tenth to a seventh, and the heights lie
