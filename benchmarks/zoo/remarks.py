@@ -196,11 +196,11 @@ memory of 470 steps, and with it the mean errors on the six further schedules ar
 refits in every size, from a sixteenth of the points. Bands hold 79 to 87 % of the points: those of one
 curve go astray together.""",
     "family_transfer": """\
-Other models of the width are unknown but for the shallowest, all sizes come from the other widths: the
-size term is shared by all families, as in the paper. With it the checkpoints of one model forecast the
-end of its larger sibling to 0.9 % on average, nearer than the sibling's own last loss (8.8 % off) in all
-six widths that have one; bands hold all six. This is the claim to be reproduced. The fit has too few
-effective draws for the gate (R-hat 1.02, where 1.01 is asked).""",
+Of each width only the shallowest model is known, with its checkpoints; sizes are compared over widths, since
+the size term is shared by all families, as in the paper. With it the end of the deepest model of a width is
+forecast to 0.9 % on average, nearer than the last loss of the known model (8.8 % off) in all six widths that
+have a second one; bands hold all six. This is the claim to be reproduced. The fit has too few effective draws
+for the gate (R-hat 1.02, where 1.01 is asked).""",
     "misfitting": """\
 Nothing is published to compare with. With all parameters and the best learning rate of each cell, the
 exponent of tokens is more than three times that of size: most runs are short (0.1 to 21e9 tokens), and
