@@ -176,6 +176,10 @@ def _show(found: Review) -> None:
     for one in each if len(each) > 1 else ():
         sense = f"{words.target_words(one['better'])} {one['target']:g}"
         console.print(f"  {one['called']} {sense}: {words.percent(one['probability'])}")
+    if stakes := question["stakes"]:
+        of = f" {question['stakes_unit']}" if question["stakes_unit"] else ""
+        each_end = (f"{name.replace('_', '-')} {words.size(value)}{of}" for name, value in stakes.items())
+        console.print(f"Least expected loss decides; the stakes: {', '.join(each_end)}")
     for alarm in found.alarms:
         console.print(f"(!) {alarm}")
     low, high = (outcome["quantiles"][q] for q in ("0.05", "0.95"))

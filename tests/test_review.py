@@ -560,6 +560,11 @@ def test_command_for_people(app) -> None:
     assert done.exit_code == 0, done.output
     assert "with probability" in done.stdout
     assert "Median" in done.stdout
+    text = (app.folder / "plan.toml").read_text() + "[stakes]\nmet = -5e6\nmissed = 2e6\n"
+    (app.folder / "stakes.toml").write_text(text + '[cost]\ncurrency = "USD"\n')
+    done = app("--no-backtest", "--out", str(app.folder / "people.html"), plan="stakes.toml")
+    said = "the stakes: met -5M USD, missed 2M USD, no-go 0 USD, wait 0 USD"
+    assert said in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize(

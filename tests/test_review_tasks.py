@@ -16,7 +16,7 @@ import bayes_scaling as bs
 from bayes_scaling import report
 from bayes_scaling.chain import ChainPosterior, Tasks, chain, forecast_tasks
 from bayes_scaling.cli import app
-from bayes_scaling.decide import DecisionError, Stakes, risk
+from bayes_scaling.decide import Cost, DecisionError, Stakes, risk
 from bayes_scaling.decide.tasks import responses_of
 from bayes_scaling.forecast import DiagnosticsRefused
 from bayes_scaling.report import _chained as chained
@@ -82,6 +82,19 @@ def test_the_budget_for_tasks_and_stakes(posterior) -> None:
     assert found.reading.expected["go"] == pytest.approx(5 - 15 * found.joint)
     there = risk(posterior, found.reach.plan, asked, family="a")
     assert there.joint == pytest.approx(0.9, abs=0.07)
+
+
+def test_repeated_data_count_in_tasks_too(posterior) -> None:
+    few = Cost(unique_tokens=2e10)
+    free, found = (risk(posterior, PLAN, GOALS, family="a", cost=cost) for cost in (None, few))
+    assert [two.median > one.median for one, two in zip(free.tasks, found.tasks, strict=True)][-1]
+    assert found.tasks[0].median < free.tasks[0].median, "less is learnt from what repeats"
+    assert found.plan["tokens"] == PLAN["tokens"]
+    asked = plan(cost={"unique_tokens": 2e10})
+    review = bs.review(posterior, asked, backtest=False, sensitivity=True)
+    assert review.targets["each"][0]["median"] == pytest.approx(found.tasks[0].median, abs=0.01)
+    assert review.record.plan("hellaswag", 1).inputs["tokens"] == PLAN["tokens"]
+    assert "of a chain" in review.sensitivity["skipped"]
 
 
 @pytest.mark.parametrize(
