@@ -24,6 +24,8 @@ from bayes_scaling.sample import cast, use_cache
 BLOCK = 250
 MOST_NUMBERS = 5_000_000
 
+#: Sets the random numbers of the prior apart.
+_PRIOR = 1
 #: Named quantities of one draw that are kept; sites that a model lacks are left out.
 KEPT = (
     "theta",
@@ -78,10 +80,14 @@ def evaluate(
 
 
 def prior_latents(shape: Shape, data: Data, draws: int, seed: int = 0) -> np.ndarray:
-    """Latents drawn from the prior, shape (draws, d)."""
+    """Latents drawn from the prior, shape (draws, d).
+
+    They share no random number with what `evaluate` replicates from them with the same seed: data that were
+    made with the noise that also made their truth are not data of the model.
+    """
     with jax.enable_x64(True):
         data = jax.tree.map(jnp.asarray, cast(data, "float64"))
-        keys = jax.random.split(jax.random.key(seed), draws)
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), _PRIOR), draws)
         with TRACING:
             return np.asarray(_prior(shape, signature(data), draws)(data, keys))
 

@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 import bayes_scaling as bs
 from bayes_scaling.batch import sample_each, sample_many
 from bayes_scaling.diagnostics import diagnose
-from bayes_scaling.evaluate import evaluate
+from bayes_scaling.evaluate import evaluate, prior_latents
+from bayes_scaling.latents import energy
 from bayes_scaling.layout import Data, Prepared
 from bayes_scaling.sample import Draws
 from tests._simulate import FEW, FOUNDATION, design, replications
@@ -72,6 +74,27 @@ def test_intervals_hold_the_truth() -> None:
         )
     ]
     assert np.mean(shares) >= 0.6, shares
+
+
+@pytest.mark.parametrize("name", ["chinchilla", "kaplan_nd", "power_law_offset", "coverage_exp_power"])
+def test_the_score_of_simulated_data_vanishes(name) -> None:
+    """Over truths of the prior and data made from them the gradient of the joint density averages to zero.
+
+    It does not if data depend on their truth by more than the likelihood, as they do where both are made
+    with the same random numbers; then no posterior is calibrated on them.
+    """
+    prepared = design(name)
+    shape, data, draws = prepared.shape, jax.tree.map(np.asarray, prepared.data), 4000
+    latents = prior_latents(shape, data, draws, seed=5)
+    made = evaluate(shape, data, latents, seed=5)["replicated"]
+    with jax.enable_x64(True):
+
+        def slope(z, response):
+            return jax.grad(lambda z: energy(shape, data._replace(response=response), z))(z)
+
+        score = np.asarray(jax.jit(jax.vmap(slope))(latents, made.astype(float)))
+    far = score.mean(axis=0) / score.std(axis=0) * np.sqrt(draws)
+    assert np.abs(far).max() < 4.5, far.round(1)
 
 
 def test_replications_are_of_the_design() -> None:
