@@ -72,7 +72,7 @@ LAW = Law(
         2024,
         "2405.10938",
     ),
-    checked_on=("obsscaling_base_llm",),
+    checked_on=("obsscaling_base_llm", "dclm_models"),
     notes=(
         "The capability is the first principal component of benchmark scores, unstandardised "
         "(`obs_scaling.capabilities`), from -0.57 to 0.97 in the authors' table. Families differ in level "

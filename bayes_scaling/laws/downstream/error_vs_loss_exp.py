@@ -141,7 +141,14 @@ LAW = Law(
         2024,
         "2403.08540",
     ),
-    checked_on=("gadre_overtraining", "pile-families", "gemstones_downstream", "pythia_evals", "dclm_models"),
+    checked_on=(
+        "gadre_overtraining",
+        "gadre_downstream",
+        "pile-families",
+        "gemstones_downstream",
+        "pythia_evals",
+        "dclm_models",
+    ),
     notes=(
         "Fitted to averages over 17 or 46 tasks (`AVERAGE` holds the priors for those) and to single tasks, "
         "where eps is one less chance (`single_task_priors`). A task at chance over the whole range fits "

@@ -68,6 +68,7 @@ VARIANTS = {
                 "a", lambda alpha, beta: beta / (alpha + beta), meaning="exponent of the optimal N in compute"
             ),
         ),
+        checked_on=("gemstones_loss",),
         notes=(
             "A pooling, not another curve: a family with a single model takes (A, alpha) from the others and "
             "learns E, B and beta from its own checkpoints. Drop roughly the first 1e10 tokens of every run. "
