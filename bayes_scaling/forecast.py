@@ -205,7 +205,8 @@ def _mixed(each: Sequence[Forecast], whole: Average, rng: np.random.Generator) -
         name: np.tensordot(weights, np.stack([f.variance[name] for f in each]), 1)
         for name in each[0].variance
     }
-    variance["structure"] = variance["structure"] + weights @ (means - middle) ** 2
+    with np.errstate(over="ignore"):  # draws of a wide prior may have no finite variance
+        variance["structure"] = variance["structure"] + weights @ (means - middle) ** 2
     notes = [note for f in each for note in f.notes]
     notes += [f"law {law} was left out: {why}" for law, why in whole.left_out.items()]
     return replace(
