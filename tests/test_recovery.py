@@ -6,15 +6,17 @@ import hashlib
 import inspect
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
 
 import bayes_scaling as bs
+from bayes_scaling import scores
 from bayes_scaling.batch import sample_each, sample_many
 from bayes_scaling.diagnostics import diagnose
 from bayes_scaling.evaluate import evaluate, prior_latents
@@ -61,6 +63,30 @@ def ranked(
 def covered(ranks: np.ndarray) -> float:
     """Share of the central 90 % intervals that hold their truth."""
     return float(np.mean(np.abs(np.asarray(ranks) - 0.5) <= 0.45))
+
+
+def quantities(prepared: Prepared, ranks: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """Ranks by quantity: parameters of the first family, and all that families share."""
+    theta = np.array([r["theta"] for r in ranks])[:, 0]
+    found = {p.name: theta[:, k] for k, p in enumerate(prepared.law.parameters)}
+    for group in ("location", "spread", "noise"):
+        if group in ranks[0]:
+            columns = np.array([r[group] for r in ranks])
+            found |= {f"{group} {k + 1}": columns[:, k] for k in range(columns.shape[1])}
+    return found
+
+
+def distance(ranks: np.ndarray) -> tuple[float, bool]:
+    """Largest distance of the ranks' distribution from uniform, and whether it stays in its 95 % band."""
+    share, (low, high) = scores.ecdf(np.clip(ranks, 0.0, 1.0)), scores.simultaneous_band(len(ranks), 0.95)
+    return float(np.abs(share - scores.POINTS).max()), bool(((low <= share) & (share <= high)).all())
+
+
+def test_ranks_that_are_not_uniform_are_seen() -> None:
+    even = (np.arange(200) + 0.5) / 200
+    assert distance(even) == (pytest.approx(0.0, abs=0.01), True)
+    assert distance(even**1.5)[1] is False
+    assert distance(0.5 + 0.7 * (even - 0.5))[1] is False
 
 
 def test_intervals_hold_the_truth() -> None:
@@ -161,8 +187,13 @@ def test_coverage_of_two_hundred_replications(name, ledger) -> None:
             file.write(("\n" if path.stat().st_size else "") + json.dumps(done[r]))
     records = [done[r] for r in range(REPLICATIONS)]
     failed = sum(bool(record["problems"]) for record in records)
-    shares = {k: covered([r["ranks"][k] for r in records]) for k in records[0]["ranks"]}
+    shares = {k: covered(np.array([r["ranks"][k] for r in records])) for k in records[0]["ranks"]}
     # posteriors that fail the gate count too: leaving them out would choose the easy truths
     print(f"{name}: {shares}, {failed} of {len(records)} failed the gate")
+    far = {label: distance(x) for label, x in quantities(prepared, [r["ranks"] for r in records]).items()}
+    outside = [label for label, (_, inside) in far.items() if not inside]
+    furthest = max(d for d, _ in far.values())
+    print(f"ranks of {len(far)} quantities: largest distance from uniform {furthest:.3f}")
+    print(f"outside their simultaneous 95 % band: {', '.join(outside) or 'none'}")
     assert 0.85 <= shares["theta"] <= 0.95, shares
     assert all(0.8 <= share <= 0.98 for share in shares.values()), shares
