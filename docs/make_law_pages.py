@@ -253,12 +253,14 @@ def _functions(name: str) -> str:
 def _checks(name: str) -> str:
     declared = variants(name).values()
     golden, limits = sum(len(v.golden) for v in declared), sum(len(v.limits) for v in declared)
+    fitted = sorted({study for v in declared for study in v.checked_on})
     own, study = _covered().get(name, ("none", "none"))
     rows = [
         ["published or recomputed numbers that must come out", str(golden)],
         ["limits that must hold", str(limits)],
         ["tests of its own", own],
         ["real study in a test", study],
+        ["public studies to which it was fitted", ", ".join(f"`{one}`" for one in fitted) or "none yet"],
     ]
     return (
         _table(["check", "what there is"], rows)

@@ -354,6 +354,13 @@ def test_a_picture_depends_on_the_files_of_its_law(maker):
     assert maker.digest("power_law") != maker.digest("log_linear")
 
 
+def test_a_page_names_the_studies_to_which_its_law_was_fitted(maker):
+    row = next(r for r in maker._checks("chinchilla").splitlines() if "public studies" in r)
+    assert "`chinchilla_epoch`" in row
+    assert "`gemstones_loss`" in row
+    assert "none yet" in maker._checks("sim2real_transfer")
+
+
 def test_functions_that_a_law_passes_on_are_on_its_page(maker):
     told = maker._functions("cod_cluster_law")
     assert "`clusters(features, smallest, quantile, widest)`" in told
