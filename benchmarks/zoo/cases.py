@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +191,11 @@ def coverage(table: Table) -> str:
     at = table.columns.index("inside")
     inside = sum(row[at] == "yes" for row in table.rows)
     return f"{inside} of {len(table.rows)} inside their 90 % bands"
+
+
+def counted(table: Table) -> Table:
+    """The table with its `coverage` in the title."""
+    return replace(table, title=f"{table.title}: {coverage(table)}")
 
 
 def number(value: float) -> str:

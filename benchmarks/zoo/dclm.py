@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
-from cases import Outcome, Table, coverage, fit, forecasts, number, quantity, read
+from cases import Outcome, Table, counted, fit, forecasts, number, quantity, read
 
 #: Tokens per parameter of the runs that are compared over sizes.
 RATIO = 20
@@ -99,7 +99,7 @@ def from_loss(frame: pd.DataFrame, small: pd.Series, data: str, families: bool) 
         title=f"1 - CORE of 6.9B models at their loss, {'by data set' if families else 'one curve'}",
         families=list(hidden.family) if families else None,
     )  # fmt: skip
-    found.tables = [Table(f"{table.title}: {coverage(table)}", table.columns, table.rows)]
+    found.tables = [counted(table)]
     return found
 
 
@@ -137,7 +137,7 @@ def case() -> Iterator[Outcome]:
         posterior, hidden, hidden.capability, short(hidden.family), title="CORE of 6.9B models from compute",
         families=list(hidden.family),
     )  # fmt: skip
-    titled = Table(f"{forecast.title}: {coverage(forecast)}", forecast.columns, forecast.rows)
+    titled = counted(forecast)
     medians = pd.Series([float(row[2]) for row in forecast.rows])
     last = table[table.params.between(1e9, 2e9)].set_index("family").capability.reindex(hidden.family)
     last, truth = last.reset_index(drop=True), hidden.capability.reset_index(drop=True)

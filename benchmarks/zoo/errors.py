@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from cases import LEVELS, SETTINGS, Outcome, Table, against, coverage, fit, forecasts, number, quantity, read
+from cases import LEVELS, SETTINGS, Outcome, Table, against, counted, fit, forecasts, number, quantity, read
 from judged import COLUMNS, below_chance, fitted_as, task_law, verdict_row, with_error
 from pretraining import CORPORA
 
@@ -50,6 +50,11 @@ def average_error() -> pd.DataFrame:
 def single_tasks() -> pd.DataFrame:
     marks = read("gadre_overtraining")[["run", "paper_fit_error", "split"]]
     return read("gadre_downstream").merge(marks, on="run").assign(loss=lambda t: t.loss_c4_val)
+
+
+def run_labels(table: pd.DataFrame) -> list[str]:
+    """The family and the size of each run."""
+    return [f"{f}, {n / 1e9:.1f}B" for f, n in zip(table.family, table.params, strict=True)]
 
 
 def noise_table() -> Table:
@@ -110,7 +115,7 @@ def chained_table(posterior: bs.Posterior, what: str) -> Table:
 def average_case() -> Iterator[Outcome]:
     frame, law = average_error(), with_priors(bs.law("error_vs_loss_exp"), error_vs_loss_exp.AVERAGE)
     hidden = frame.query("split == 'target'").sort_values(["family", "params"])
-    labels = [f"{f}, {n / 1e9:.1f}B" for f, n in zip(hidden.family, hidden.params, strict=True)]
+    labels = run_labels(hidden)
     few = "the authors' 6 runs a corpus"
     most = "all runs but the targets"
     for data, part, structure in (
@@ -129,12 +134,11 @@ def average_case() -> Iterator[Outcome]:
         )  # fmt: skip
         rpj = hidden[hidden.family == "rpj"].assign(loss=lambda t: [PREDICTED[n][0] for n in t.params])
         pointwise = forecasts(
-            posterior, rpj, rpj.error, [f"rpj, {n / 1e9:.1f}B" for n in rpj.params], families="rpj",
+            posterior, rpj, rpj.error, run_labels(rpj), families="rpj",
             title=f"RedPajama targets at the loss that the authors' law predicts, as in the paper, {what}",
             published=[PREDICTED[n][1] for n in rpj.params],
         )  # fmt: skip
-        titled = Table(f"{table.title}: {coverage(table)}", table.columns, table.rows)
-        found.tables = [titled, pointwise, chained_table(posterior, f"the error, {what}")]
+        found.tables = [counted(table), pointwise, chained_table(posterior, f"the error, {what}")]
         if structure is not None:
             found.tables += [noise_table(), corpus_table()]
         yield found
@@ -169,7 +173,7 @@ def tasks_case() -> Iterator[Outcome]:
                 found.quantities.append(quantity(posterior, name, "c4_original", value, known_by))
             hidden = own[(own.split == "target") & own.family.isin(posterior.families)]
             hidden = hidden.sort_values(["family", "params"])
-            labels = [f"{f}, {n / 1e9:.1f}B" for f, n in zip(hidden.family, hidden.params, strict=True)]
+            labels = run_labels(hidden)
             table = forecasts(
                 posterior, hidden, hidden.error, labels, title="", target="measurement",
                 families=list(hidden.family),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from cases import Case, Outcome, Table, against, coverage, fit, forecasts, number, quantity, read
+from cases import Case, Outcome, Table, against, counted, fit, forecasts, number, quantity, read
 from problems import Mixture, extrapolated
 
 import bayes_scaling as bs
@@ -97,7 +97,7 @@ def monkeys_case() -> Iterator[Outcome]:
         table = forecasts(
             posterior, plans, later, labels, title=title, families=list(families), target="measurement"
         )
-        found.tables = [Table(f"{table.title}: {coverage(table)}", table.columns, table.rows)]
+        found.tables = [counted(table)]
         yield found
 
 
@@ -221,7 +221,7 @@ def _rl_fit(
     families = [kind for kind in kinds for _ in ends]
     title = f"Pass rate of 72e9 parameters from six smaller sizes, variant {variant}"
     forecast = forecasts(posterior, plans, truth, labels, title=title, families=families, target="mean")
-    found.tables = [Table(f"{title}: {coverage(forecast)}", forecast.columns, forecast.rows)]
+    found.tables = [counted(forecast)]
     return found
 
 

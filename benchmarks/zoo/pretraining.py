@@ -17,7 +17,7 @@ from cases import (
     Quantity,
     Table,
     against,
-    coverage,
+    counted,
     draws_of,
     fit,
     forecasts,
@@ -114,12 +114,8 @@ def gadre_case() -> Iterator[Outcome]:
             for family, key in CORPORA.items():
                 found.quantities += against(posterior, key, family)
         table = gadre_targets(posterior, f"Targets, C4 loss, forecast from {data} ({found.structure})")
-        found.tables = [replace_title(table)]
+        found.tables = [counted(table)]
         yield found
-
-
-def replace_title(table: Table) -> Table:
-    return Table(f"{table.title}: {coverage(table)}", table.columns, table.rows)
 
 
 def tied_law() -> Law:
@@ -290,7 +286,7 @@ def marin_case() -> Iterator[Outcome]:
         found.quantities = [quantity(posterior, "a", f) for f in posterior.families]
         title = f"Runs at the predicted optimum, {name}, {found.structure}"
         table = forecasts(posterior, hidden, hidden.loss, labels, title=title, families=list(hidden.family))
-        found.tables = [replace_title(table)]
+        found.tables = [counted(table)]
         yield found
 
 

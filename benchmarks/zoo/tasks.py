@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from cases import SETTINGS, Outcome, Table, coverage, fit, forecasts, quantity, read
+from cases import SETTINGS, Outcome, Table, counted, fit, forecasts, quantity, read
 from judged import COLUMNS, below_chance, fitted_as, items_of, task_law, verdict_row, with_error
 
 from bayes_scaling import datasets
@@ -41,7 +41,7 @@ def pile_case() -> Iterator[Outcome]:
             families="cerebras-gpt", target="measurement",
         )  # fmt: skip
         verdicts.append(verdict_row(task, fitted_as(free), posterior, known.items, table))
-        found.tables = [Table(f"{table.title}: {coverage(table)}", table.columns, table.rows)]
+        found.tables = [counted(table)]
         if task == PILE[-1]:
             found.tables.append(Table("Pile families, verdict on each task", COLUMNS, verdicts))
         yield found
