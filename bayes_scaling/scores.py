@@ -75,6 +75,15 @@ def simultaneous_band(count: int, prob: float) -> tuple[np.ndarray, np.ndarray]:
     return low / count, high / count
 
 
+def uniformity(pits: np.ndarray, prob: float) -> tuple[float, bool]:
+    """Largest distance of the transforms' distribution from uniform, and whether it stays in its band.
+
+    The band is `simultaneous_band`; ranks of a truth among draws are transforms too, as shares of the draws.
+    """
+    share, (low, high) = ecdf(pits), simultaneous_band(len(pits), prob)
+    return float(np.abs(share - POINTS).max()), bool(((low <= share) & (share <= high)).all())
+
+
 def _pointwise(count: int, tails: float) -> tuple[np.ndarray, np.ndarray]:
     """Binomial counts that leave out at most half of that probability on each side, at every point."""
     from scipy.stats import binom

@@ -121,13 +121,10 @@ def finished(path: Path) -> list[dict[str, float]]:
 
 def verdict(name: str, found: pd.DataFrame) -> pd.DataFrame:
     """Per quantity: largest distance of its ranks from uniform, and whether they stay in the band."""
-    low, high = scores.simultaneous_band(len(found), 0.95)
     rng, rows = np.random.default_rng(0), []
     for column in found.columns.drop("failed"):
         pits = (found[column].to_numpy() * RANKED + rng.random(len(found))) / (RANKED + 1)
-        share = scores.ecdf(pits)
-        far = float(np.abs(share - scores.POINTS).max())
-        inside = bool(((low <= share) & (share <= high)).all())
+        far, inside = scores.uniformity(pits, 0.95)
         rows.append({"law": name, "quantity": column, "distance": far, "inside": inside})
     return pd.DataFrame(rows)
 

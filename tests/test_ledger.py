@@ -50,7 +50,7 @@ from bayes_scaling.report.calibration import jeffreys
 from bayes_scaling.report.ledger import entered
 from bayes_scaling.report.outcome import band_of
 from bayes_scaling.report.record import LEVELS
-from bayes_scaling.scores import POINTS, covered, ecdf, simultaneous_band
+from bayes_scaling.scores import POINTS, covered, ecdf, simultaneous_band, uniformity
 from tests._simulate import chinchilla_table, power_table
 
 RUNS = bs.read_runs(chinchilla_table(1))
@@ -611,6 +611,13 @@ def test_the_band_holds_what_it_promises(count) -> None:
     held = [((low <= e) & (e <= high)).all() for e in (ecdf(rng.random(count)) for _ in range(4000))]
     assert 0.88 < np.mean(held) < (0.94 if count < 5 else 0.92)  # counts are discrete: a few have a step
     np.testing.assert_allclose(low, 1 - high[::-1], atol=1e-12, err_msg="symmetric")
+
+
+def test_ranks_that_are_not_uniform_are_seen() -> None:
+    even = (np.arange(200) + 0.5) / 200
+    assert uniformity(even, 0.95) == (pytest.approx(0.0, abs=0.01), True)
+    assert uniformity(even**1.5, 0.95)[1] is False
+    assert uniformity(0.5 + 0.7 * (even - 0.5), 0.95)[1] is False
 
 
 def test_one_outcome_by_hand() -> None:

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 import bayes_scaling as bs
-from bayes_scaling import scores
 from bayes_scaling.batch import sample_each, sample_many
 from bayes_scaling.diagnostics import diagnose
 from bayes_scaling.evaluate import evaluate, prior_latents
 from bayes_scaling.latents import energy
 from bayes_scaling.layout import Data, Prepared
 from bayes_scaling.sample import Draws
+from bayes_scaling.scores import uniformity
 from tests._simulate import FEW, FOUNDATION, design, replications
 
 #: Replications of the slow test; a smaller number in the environment is for trying it out.
@@ -74,19 +74,6 @@ def quantities(prepared: Prepared, ranks: Sequence[Mapping[str, Any]]) -> dict[s
             columns = np.array([r[group] for r in ranks])
             found |= {f"{group} {k + 1}": columns[:, k] for k in range(columns.shape[1])}
     return found
-
-
-def distance(ranks: np.ndarray) -> tuple[float, bool]:
-    """Largest distance of the ranks' distribution from uniform, and whether it stays in its 95 % band."""
-    share, (low, high) = scores.ecdf(np.clip(ranks, 0.0, 1.0)), scores.simultaneous_band(len(ranks), 0.95)
-    return float(np.abs(share - scores.POINTS).max()), bool(((low <= share) & (share <= high)).all())
-
-
-def test_ranks_that_are_not_uniform_are_seen() -> None:
-    even = (np.arange(200) + 0.5) / 200
-    assert distance(even) == (pytest.approx(0.0, abs=0.01), True)
-    assert distance(even**1.5)[1] is False
-    assert distance(0.5 + 0.7 * (even - 0.5))[1] is False
 
 
 def test_intervals_hold_the_truth() -> None:
@@ -190,7 +177,8 @@ def test_coverage_of_two_hundred_replications(name, ledger) -> None:
     shares = {k: covered(np.array([r["ranks"][k] for r in records])) for k in records[0]["ranks"]}
     # posteriors that fail the gate count too: leaving them out would choose the easy truths
     print(f"{name}: {shares}, {failed} of {len(records)} failed the gate")
-    far = {label: distance(x) for label, x in quantities(prepared, [r["ranks"] for r in records]).items()}
+    by_quantity = quantities(prepared, [r["ranks"] for r in records])
+    far = {label: uniformity(ranks, 0.95) for label, ranks in by_quantity.items()}
     outside = [label for label, (_, inside) in far.items() if not inside]
     furthest = max(d for d, _ in far.values())
     print(f"ranks of {len(far)} quantities: largest distance from uniform {furthest:.3f}")

@@ -13,7 +13,7 @@ import numpy as np
 from bayes_scaling.law import Z90
 from bayes_scaling.plot import _style as style
 from bayes_scaling.report.outcome import Outcome
-from bayes_scaling.scores import LEVELS, POINTS, covered, ecdf, simultaneous_band
+from bayes_scaling.scores import LEVELS, POINTS, covered, simultaneous_band, uniformity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,8 +101,6 @@ def calibrate(outcomes: Sequence[Outcome]) -> Calibration:
     errors = np.array([(one.median - one.truth) / abs(one.truth) for one in outcomes if one.truth])
     errors = errors[np.abs(errors) < MOST]
     half = Z90 / math.sqrt(12 * len(pit))
-    low, high = simultaneous_band(len(pit), PROB)
-    shares = ecdf(pit)
     return Calibration(
         count=len(pit),
         records=len({one.record for one in outcomes}),
@@ -111,7 +109,7 @@ def calibrate(outcomes: Sequence[Outcome]) -> Calibration:
         mean_pit_range=(max(0.0, 0.5 - half), min(1.0, 0.5 + half)),
         bias=float(errors.mean()) if errors.size else None,
         error=float(np.abs(errors).mean()) if errors.size else None,
-        uniform=bool(((low <= shares) & (shares <= high)).all()),
+        uniform=uniformity(pit, PROB)[1],
     )
 
 
