@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from bayes_scaling.law import Input, Law
-from bayes_scaling.laws import folder, law, laws
+from bayes_scaling.laws import folder, law, laws, variants
 
 #: Rows of every schedule in a test, padding included, so that a law is compiled once.
 SEGMENTS = 6
@@ -24,9 +24,7 @@ def module(name: str) -> Any:
 
 def cases() -> list[tuple[str, int]]:
     """Every law and every variant of it."""
-    return [
-        (name, variant) for name in laws() for variant in sorted(getattr(module(name), "VARIANTS", {1: 0}))
-    ]
+    return [(name, variant) for name in laws() for variant in variants(name)]
 
 
 def spread(one: Input) -> tuple[float, float]:

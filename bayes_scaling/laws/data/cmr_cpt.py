@@ -38,7 +38,7 @@ R0, S0 = 0.5, 1e9
 
 def log_domain_loss(share, *, level, slope, s):
     """Natural log of ``alpha R^s + beta``: the level and the fall per e-fold of R are stated at R0."""
-    return log_bounded(level - slope / s * jnp.expm1(s * jnp.log(share / R0)))
+    return log_bounded(level - slope * box_cox(jnp.log(share / R0), s))
 
 
 def loss_change(tokens, *, offset, rise, s2, fall, gap):
