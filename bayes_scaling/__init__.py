@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from numpyro import __version__ as _numpyro_version  # noqa: F401
 
 if TYPE_CHECKING:
+    __version__: str
+
     from bayes_scaling import datasets as datasets
     from bayes_scaling.average import Average as Average
     from bayes_scaling.backtest import Backtest as Backtest
@@ -113,6 +115,8 @@ class _Package(ModuleType):
         return super().__getattribute__(name)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__version__":
+            return metadata.version("bayes_scaling")
         if not name.startswith("_") and find_spec(f"bayes_scaling.{name}"):
             return import_module(f"bayes_scaling.{name}")
         raise AttributeError(f"module 'bayes_scaling' has no attribute {name!r}", name=name, obj=self)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -250,6 +251,7 @@ def test_names_on_offer_are_those_that_type_checkers_see():
     assert seen == bayes_scaling._HOME | {"datasets": ""}
     assert {name for name in dir(bayes_scaling) if not name.startswith("_")} >= set(seen)
     assert all(getattr(bayes_scaling, name).__name__.split(".")[-1] == name for name in seen)
+    assert bayes_scaling.__version__ == metadata.version("bayes_scaling")
     with pytest.raises(AttributeError, match="'bayes_scaling' has no attribute 'fitt'"):
         bayes_scaling.fitt  # noqa: B018
 
