@@ -5,14 +5,16 @@
 If model and sampler are right, the rank of a truth among its posterior draws is uniform (Talts et al. 2018,
 arXiv:1804.06788). For every parameter of a family, the noise and the scale of the discrepancy this prints
 whether the empirical distribution of the ranks stays in its simultaneous 95 % band, and its largest distance
-from uniform. Each law is simulated on runs of two families, spread over the typical ranges of its inputs.
-``--resume`` keeps finished replications, as JSON lines. Blocks of 20 replications go through joblib:
+from uniform, and the law's row of docs/sbc.md. Each law is simulated on runs of two families, spread over the
+typical ranges of its inputs. ``--resume`` keeps finished replications, as JSON lines, by version of package,
+law and settings. Blocks of 20 replications go through joblib:
 ``--jobs``, or ``joblib.parallel_config`` around `main`.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -37,7 +39,7 @@ from bayes_scaling.sample import Draws
 LAWS = ("chinchilla", "gadre_overtraining", "kaplan_nd", "power_law_offset", "saturating_m4",
         "smoothly_broken_power_law", "error_vs_loss_exp", "coverage_exp_power")  # fmt: skip
 ROWS, TRIALS = 15, 500
-SETTINGS = Settings(chains=2, warmup=300, draws=500, most_draws=1500)
+SETTINGS = Settings(chains=4, warmup=300, draws=500, most_draws=9000)  # chains go on as a user's would
 BLOCK = 20  # replications that are fitted together, and kept when they are finished
 #: Posterior draws among which a truth is ranked; thinned, because ranks of correlated draws are not uniform.
 RANKED = 99
@@ -94,7 +96,7 @@ def replicate(
 ) -> pd.DataFrame:
     """Ranks of all replications of a law."""
     prepared = design(law, structure)
-    path = resume / f"{law.label}{'' if structure else '-bare'}.jsonl" if resume else None
+    path = resume / f"{law.label}{'' if structure else '-bare'}-{mark(prepared)}.jsonl" if resume else None
     done = finished(path) if path else []
     latents = prior_latents(prepared.shape, prepared.data, count, seed=7)
     drawn = evaluate(prepared.shape, prepared.data, latents, seed=7)
@@ -110,6 +112,13 @@ def replicate(
     return pd.DataFrame(done[:count])
 
 
+def mark(prepared: Prepared) -> str:
+    """Of what decides the replications: results of other versions are not gone on with."""
+    priors = [(p.name, p.interval, p.support, p.pool) for p in prepared.law.parameters]
+    about = (bs.__version__, SETTINGS, RANKED, priors, prepared.runs.hash, prepared.shape.rank)
+    return hashlib.sha256(repr(about).encode()).hexdigest()[:12]
+
+
 def finished(path: Path) -> list[dict[str, float]]:
     """Replications of an earlier run; a last line that was cut off by its end is dropped."""
     text = path.read_text() if path.exists() else ""
@@ -117,6 +126,14 @@ def finished(path: Path) -> list[dict[str, float]]:
     if whole != text:
         path.write_text(whole)
     return [json.loads(line) for line in whole.splitlines()]
+
+
+def row(label: str, told: pd.DataFrame, found: pd.DataFrame, seconds: float) -> str:
+    """The law's row of the table on the page."""
+    out = [f"{name} ({far:.3f})" for name, far in told.loc[~told.inside, ["quantity", "distance"]].to_numpy()]
+    cells = (f"`{label}`", len(told), int(told.inside.sum()), f"{told.distance.max():.3f}",
+             ", ".join(out) or "none", len(found), int(found.failed.sum()), f"{seconds:.0f}")  # fmt: skip
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def verdict(name: str, found: pd.DataFrame) -> pd.DataFrame:
@@ -147,11 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = replicate(law, structure, options.replications, options.resume, options.jobs)
         told = verdict(law.label, found)
         print(told.round(3).to_string(index=False))
-        print(
-            f"{law.label}: {told.inside.sum()} of {len(told)} quantities inside, {len(found)} replications, "
-            f"{int(found.failed.sum())} failed the gate, {time.perf_counter() - start:.0f} s",
-            flush=True,
-        )
+        print(row(law.label, told, found, time.perf_counter() - start), flush=True)
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ def page(name: str, *, picture: bool = False) -> str:
     """The page of one law, all its variants in turn."""
     several = variants(name)
     first = several[min(several)]
-    parts = [f"# `{name}`", f"{first.title}. {_reference(first)}"]
+    parts = [f"# `{name}`", *_caution(name), f"{first.title}. {_reference(first)}"]
     if len(several) > 1:
         parts.append(f"It has {len(several)} variants: `bs.law({name!r}, 2)` is the second.")
     for number, law in several.items():
@@ -255,11 +255,15 @@ def _checks(name: str) -> str:
     golden, limits = sum(len(v.golden) for v in declared), sum(len(v.limits) for v in declared)
     fitted = sorted({study for v in declared for study in v.checked_on})
     own, study = _covered().get(name, ("none", "none"))
+    ranked = [
+        f"{held} of {asked} quantities inside, {model}" for model, asked, held, _ in ranks().get(name, ())
+    ]
     rows = [
         ["published or recomputed numbers that must come out", str(golden)],
         ["limits that must hold", str(limits)],
         ["tests of its own", own],
         ["real study in a test", study],
+        ["[simulation-based calibration](../sbc.md)", "; ".join(ranked) or "not measured"],
         ["public studies to which it was fitted", ", ".join(f"`{one}`" for one in fitted) or "none yet"],
     ]
     return (
@@ -276,6 +280,35 @@ def _covered() -> dict[str, tuple[str, str]]:
         line.strip("| ").split(" | ") for line in text.splitlines() if re.match(r"\| [123]\.\d+ \| `", line)
     )
     return {row[1].strip("`"): (row[4], row[5]) for row in rows if len(row) == 6}
+
+
+def _caution(name: str) -> list[str]:
+    """What stands above everything else: quantities whose intervals are not known to hold."""
+    told = [
+        f"{asked - held} of {asked} quantities ({out}), {model}"
+        for model, asked, held, out in ranks().get(name, ())
+        if held < asked
+    ]
+    if not told:
+        return []
+    return [
+        ":::{warning}\n**Outside their 95 % bands** in [simulation-based calibration](../sbc.md): "
+        f"{'; '.join(told)}. Luck alone puts one in twenty there.\n:::"
+    ]
+
+
+@cache
+def ranks() -> dict[str, list[tuple[str, int, int, str]]]:
+    """Law -> model, quantities, how many stayed in their bands and which did not, from docs/sbc.md."""
+    found: dict[str, list[tuple[str, int, int, str]]] = {}
+    model = ""
+    for line in (DOCS / "sbc.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            model = line[3].lower() + line[4:]
+        elif row := re.match(r"\| `(\w+)` \| (\d+) \| (\d+) \| [\d.]+ \| ([^|]+) \|", line):
+            name, asked, held, out = row.groups()
+            found.setdefault(name, []).append((model, int(asked), int(held), out))
+    return found
 
 
 def _reference(law: Law) -> str:

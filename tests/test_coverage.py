@@ -361,6 +361,29 @@ def test_a_page_names_the_studies_to_which_its_law_was_fitted(maker):
     assert "none yet" in maker._checks("sim2real_transfer")
 
 
+def test_a_page_says_first_what_simulation_based_calibration_found_outside(maker, monkeypatch):
+    found = {"chinchilla": [("bare model", 19, 19, "none"), ("default model", 10, 9, "E (0.116)")]}
+    monkeypatch.setattr(maker, "ranks", lambda: found)
+    title, first, *_ = maker.page("chinchilla").split("\n\n")
+    assert title == "# `chinchilla`"
+    assert first.startswith(":::{warning}")
+    assert "1 of 10 quantities (E (0.116)), default model" in first
+    assert "bare model" not in first, "all of it is inside"
+    assert "19 of 19 quantities inside, bare model; 9 of 10" in maker._checks("chinchilla")
+    assert "{warning}" not in maker.page("power_law")
+    assert "not measured" in maker._checks("power_law")
+
+
+def test_the_page_on_calibration_is_understood(maker):
+    told = (DOCS / "sbc.md").read_text(encoding="utf-8")
+    rows = [line for line in told.splitlines() if line.startswith("| `")]
+    found = [(name, *one) for name, each in maker.ranks().items() for one in each]
+    assert len(found) == len(rows) > 5
+    assert maker.ranks().keys() <= set(laws())
+    for name, model, asked, held, out in found:
+        assert asked - held == (0 if out == "none" else len(out.split("), "))), (name, model)
+
+
 def test_functions_that_a_law_passes_on_are_on_its_page(maker):
     told = maker._functions("cod_cluster_law")
     assert "`clusters(features, smallest, quantile, widest)`" in told
