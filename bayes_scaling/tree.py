@@ -16,7 +16,7 @@ from bayes_scaling.evaluate import evaluate, prior_latents
 from bayes_scaling.law import Derived
 from bayes_scaling.layout import Prepared
 from bayes_scaling.model import LEAST_DF
-from bayes_scaling.observe import unlink_numpy
+from bayes_scaling.observe import slope_numpy, unlink_numpy
 from bayes_scaling.sample import Draws
 
 #: Arrays with a row dimension are kept whole up to this many numbers, and thinned over draws beyond.
@@ -142,13 +142,21 @@ def _rows(prepared: Prepared, replicated: np.ndarray) -> xr.Dataset:
 
 
 def _log_likelihood(prepared: Prepared, values: np.ndarray) -> xr.Dataset:
-    """Pointwise log likelihood of rows, or of whole clusters (runs, configurations) where rows share luck."""
+    """Pointwise log likelihood of rows, or of whole clusters (runs, configurations) where rows share luck.
+
+    In the response's unit, as in `predict.log_density`: laws with other links must be comparable.
+    """
     shape, measured = prepared.shape, prepared.measured
+    stretch = np.zeros(len(measured.response))
+    if shape.noise == "student":
+        stretch = np.log(np.abs(slope_numpy(shape.link, measured.response)))
     if shape.clustering == "rows" or shape.noise != "student":
         coords, dim = measured.row, "row"
     else:
-        coords, dim = np.arange(int(prepared.data.cluster[: len(measured.response)].max()) + 1), "cluster"
-    return xr.Dataset({shape.response: (("chain", "draw", dim), values[..., : len(coords)])}, {dim: coords})
+        stretch = np.bincount(prepared.data.cluster[: len(stretch)], stretch)
+        coords, dim = np.arange(len(stretch)), "cluster"
+    density = values[..., : len(coords)] - stretch
+    return xr.Dataset({shape.response: (("chain", "draw", dim), density)}, {dim: coords})
 
 
 def _constants(prepared: Prepared) -> xr.Dataset:
