@@ -23,6 +23,8 @@ from bayes_scaling.structure import DEFAULT, Structure
 
 FACTORS = (8.0, 30.0, 100.0, 300.0)
 LEAST_RUNS = 6
+#: Of what was observed: a draw below that, which a law without the log link may give, is scored as that.
+LEAST_SHARE = 1e-3
 AVERAGE = "average"
 
 #: Bands need a few hundred draws, not the tails of every parameter: a backtest samples less than a fit.
@@ -45,7 +47,8 @@ class Backtest:
         One row per law, split and hidden measurement: ``law``, ``factor`` (of the split), ``cut``, ``n_fit``,
         ``n_hidden``, ``row`` (of the user's table), ``family``, ``extrapolation`` (scale of the run over the
         cut), ``observed``, ``median``, ``q5``, ``q95``, ``pit``, ``error`` (log of forecast over observed for
-        positive responses, else the difference), ``crps`` and ``interval_score`` (90 %) on the same scale,
+        positive responses, where no forecast counts as less than a thousandth of what was observed; else the
+        difference), ``crps`` and ``interval_score`` (90 %) on the same scale,
         ``width`` of the 90 % band on it, ``log_score`` (log density in the response's unit).
     splits : tuple of Split
     axis : str
@@ -232,7 +235,9 @@ def _scored(runs: Runs, first: Candidate, split: Split, axis: str, name: str, ce
         observed = observed / table[first.law.predicts.trials].to_numpy(float)
     pits = scores.pit(draws, observed)
     log = first.law.predicts.link == "log" and first.law.predicts.noise == "student"
-    on, truth = (np.log(draws), np.log(observed)) if log else (draws, observed)
+    on, truth = (draws, observed)
+    if log:
+        on, truth = np.log(np.maximum(draws, LEAST_SHARE * observed)), np.log(observed)
     q5, median, q95 = np.quantile(draws, [0.05, 0.5, 0.95], axis=0)
     width = np.quantile(on, 0.95, axis=0) - np.quantile(on, 0.05, axis=0)
     families = table["family"].to_numpy(object) if "family" in table else np.full(len(table), "all", object)
