@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from bayes_scaling.transfer import common_tokenizer as common_tokenizer
     from bayes_scaling.transfer import regress_families as regress_families
     from bayes_scaling.transfer import transfer as transfer
+    from bayes_scaling.verdict import Verdict as Verdict
+    from bayes_scaling.verdict import verdict as verdict
 
 #: Names on offer by their module, as above; a module is imported when a name of it is first asked for.
 _HOMES = {
@@ -98,6 +100,7 @@ _HOMES = {
     "storage": "load save",
     "structure": "Structure",
     "transfer": "common_tokenizer regress_families transfer",
+    "verdict": "Verdict verdict",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -21,6 +21,7 @@ from bayes_scaling.posterior import Posterior
 from bayes_scaling.predict import NEW, Target, noise_at, predict, spread_out
 from bayes_scaling.scores import thinned
 from bayes_scaling.units import number
+from bayes_scaling.verdict import speaks_of_tasks, verdict
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -190,10 +191,18 @@ def forecast(
     curves = predict(posterior, inputs, families, rng)
     noise = noise_at(posterior, curves, listed, evaluation_error)
     values, variance = spread_out(posterior, curves, noise, target, rng)
-    notes = (*_reach(posterior, inputs), *posterior.identifiability)
+    notes = (*_doubt(posterior), *_reach(posterior, inputs), *posterior.identifiability)
     law = posterior.law
     weights = {law.label: 1.0}
     return Forecast(law.label, law.predicts.unit, listed, families, target, values, variance, notes, weights)
+
+
+def _doubt(posterior: Posterior) -> tuple[str, ...]:
+    """That a task cannot be predicted, before a curve through it is believed."""
+    if not speaks_of_tasks(posterior):
+        return ()
+    found = verdict(posterior)
+    return () if found.predictable else (f"not predictable from these runs: {found.reason}",)
 
 
 def _mixed(each: Sequence[Forecast], whole: Average, rng: np.random.Generator) -> Forecast:

@@ -275,3 +275,18 @@ def _width(kind: str, draws: np.ndarray) -> float:
 def _is_scale(name: str) -> bool:
     scales = ("overdispersion", "structure_scale", "degrees_of_freedom")
     return name.endswith(("_sd", "_spread")) or name in scales
+
+
+def thinned_posterior(posterior: Posterior, count: int, rng: np.random.Generator | None = None) -> Posterior:
+    """The same posterior with that many of its draws as one chain: evenly spaced, or at random."""
+    draws = posterior.tree["posterior"].to_dataset()
+    size = draws.sizes["chain"] * draws.sizes["draw"]
+    if rng is None:
+        kept = np.linspace(0, size - 1, min(count, size)).round().astype(int)
+    else:
+        kept = np.concatenate([rng.permutation(size) for _ in range(-(-count // size))])[:count]
+    chain, draw = np.divmod(kept, draws.sizes["draw"])
+    at = {"chain": xr.DataArray(chain, dims="kept"), "draw": xr.DataArray(draw, dims="kept")}
+    few = draws.isel(at).drop_vars(["chain", "draw"], errors="ignore")
+    few = few.rename(kept="draw").expand_dims("chain")
+    return replace(posterior, tree=xr.DataTree.from_dict({"posterior": few}))

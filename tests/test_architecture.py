@@ -24,7 +24,7 @@ ORDER = (
     "supports", "law", "observe", "laws", "units", "_checks", "_files", "_memory", "_tables", "runs",
     "measurements", "structure", "layout", "diagnostics", "model", "whiten", "pilot", "turn", "latents",
     "engine", "sample", "evaluate", "batch", "borrowed", "priors", "tree", "posterior",
-    "average", "predict", "scores", "forecast", "_fingerprint", "_netcdf", "storage",
+    "average", "predict", "scores", "verdict", "forecast", "_fingerprint", "_netcdf", "storage",
     "covariates", "transfer",
     "rivals", "cells", "backtest", "compare", "chain", "decide", "plot", "report", "datasets", "_options",
     "_progress", "_arguments", "_render", "_render_laws", "_fitting", "_cli_answers", "_cli_backtest",

@@ -13,5 +13,4 @@ from bayes_scaling.chain.spec import chain as chain
 from bayes_scaling.chain.tasks import ChainError as ChainError
 from bayes_scaling.chain.tasks import Tasks as Tasks
 from bayes_scaling.chain.tasks import read_tasks as read_tasks
-from bayes_scaling.chain.verdicts import Verdict as Verdict
 from bayes_scaling.chain.verdicts import verdicts as verdicts

@@ -26,9 +26,10 @@ from bayes_scaling.compare import average
 from bayes_scaling.engine import Settings
 from bayes_scaling.law import Law, Parameter, with_priors
 from bayes_scaling.layout import prepare
-from bayes_scaling.posterior import Posterior, lean, settled
+from bayes_scaling.posterior import Posterior, lean, settled, thinned_posterior
 from bayes_scaling.predict import NEW, predict
 from bayes_scaling.runs import Runs, read_runs
+from bayes_scaling.verdict import RESIDUAL_DRAWS
 
 #: Half the width of the floor's 90 % prior interval around a known chance.
 AROUND_CHANCE = 0.03
@@ -38,9 +39,6 @@ OPEN, BELOW, UNKNOWN = (5e-4, 0.03), (0.5, 1.2), (0.01, 0.45)
 LEAST_SCATTER, MOST_SCATTER = 0.8, 0.3
 #: Fewest models of a task that make a posterior.
 LEAST_MODELS = 4
-#: Draws with which residuals are judged.
-RESIDUAL_DRAWS = 200
-
 QUICK = Settings(chains=4, warmup=300, draws=500, most_draws=1000)
 
 Progress = Callable[[int, int, str], None]
@@ -313,20 +311,3 @@ def _correlation(found: ChainPosterior, frames: dict[tuple[str, ...], pd.DataFra
     pairs = matrix[np.triu_indices(len(matrix), 1)]
     pairs = pairs[np.isfinite(pairs)]
     return float(np.clip(pairs.mean(), 0.0, 0.9)) if pairs.size else 0.0
-
-
-def thinned_posterior(posterior: Posterior, count: int, rng: np.random.Generator | None = None) -> Posterior:
-    """The same posterior with that many of its draws as one chain: evenly spaced, or at random."""
-    import xarray as xr
-
-    draws = posterior.tree["posterior"].to_dataset()
-    size = draws.sizes["chain"] * draws.sizes["draw"]
-    if rng is None:
-        kept = np.linspace(0, size - 1, min(count, size)).round().astype(int)
-    else:
-        kept = np.concatenate([rng.permutation(size) for _ in range(-(-count // size))])[:count]
-    chain, draw = np.divmod(kept, draws.sizes["draw"])
-    at = {"chain": xr.DataArray(chain, dims="kept"), "draw": xr.DataArray(draw, dims="kept")}
-    few = draws.isel(at).drop_vars(["chain", "draw"], errors="ignore")
-    few = few.rename(kept="draw").expand_dims("chain")
-    return replace(posterior, tree=xr.DataTree.from_dict({"posterior": few}))

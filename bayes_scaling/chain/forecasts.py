@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_scaling.chain.fitting import ChainPosterior, thinned_posterior
+from bayes_scaling.chain.fitting import ChainPosterior
 from bayes_scaling.chain.planned import Planned, planned
 from bayes_scaling.chain.propagate import (
     Items,
@@ -22,10 +22,12 @@ from bayes_scaling.chain.propagate import (
     task_draws,
 )
 from bayes_scaling.chain.tasks import ChainError
-from bayes_scaling.chain.verdicts import Verdict, verdicts
+from bayes_scaling.chain.verdicts import verdicts
 from bayes_scaling.forecast import DiagnosticsRefused, Forecast
 from bayes_scaling.law import nearest
+from bayes_scaling.posterior import thinned_posterior
 from bayes_scaling.predict import Target, squared_correlation
+from bayes_scaling.verdict import Verdict
 
 #: Parts of the variance; they add up to the total.
 PARTS = ("loss_parameters", "task_parameters", "structure", "seed", "items")

@@ -17,13 +17,12 @@ from bayes_scaling.observe import bounded, slope_numpy, unlink_numpy
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.predict import Curves, family_draws, noise_at
 from bayes_scaling.structure import Landmarks, features, kernel
+from bayes_scaling.verdict import Items, own_scatter
 
 #: Plans for which the part of a discrepancy that its basis leaves out is drawn jointly.
 MOST_JOINT = 16
 #: Variance that is added to it for the sake of a Cholesky factorisation.
 JITTER = 1e-7
-#: Part of the learnt variance that is the run's own whatever the items are said to explain.
-LEAST_OWN = 0.1
 
 
 @dataclass(frozen=True)
@@ -120,35 +119,6 @@ class RunLuck:
     run: np.ndarray
     tail: np.ndarray
     items: np.ndarray
-
-
-@dataclass(frozen=True)
-class Items:
-    """The test set of a task.
-
-    Parameters
-    ----------
-    count : float
-        Number of items; 0 if unknown.
-    share : float
-        Standard deviation of a score on it as a share of the binomial one.
-    included : bool
-        Whether the learnt scatter holds their sampling too.
-    """
-
-    count: float
-    share: float
-    included: bool
-
-
-def own_scatter(posterior: Posterior, eta: np.ndarray, items: Items) -> np.ndarray:
-    """Standard deviation (S, m) of a run's own scatter around the curve, without its items, link scale."""
-    noise = noise_at(posterior, Curves(eta, eta), [{}] * eta.shape[1], 0.0)
-    total = noise.seed**2 + noise.misfit**2
-    if items.included and items.count > 0:
-        p = np.clip(unlink_numpy(posterior.prepared.shape.link, eta), 1e-4, 1 - 1e-4)
-        total = np.maximum(total - items.share**2 / (items.count * p * (1 - p)), LEAST_OWN * total)
-    return np.sqrt(np.broadcast_to(total, eta.shape))
 
 
 def scores(task: TaskDraws, eta: np.ndarray, luck: RunLuck | None, items: Items, sampled: bool) -> np.ndarray:

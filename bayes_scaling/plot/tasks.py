@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayes_scaling.chain import ChainPosterior, TaskForecast, Tasks, Verdict, verdicts
-from bayes_scaling.chain.fitting import thinned_posterior
+from bayes_scaling.chain import ChainPosterior, TaskForecast, Tasks, verdicts
 from bayes_scaling.observe import unlink_numpy
 from bayes_scaling.plot import _style as style
+from bayes_scaling.posterior import thinned_posterior
 from bayes_scaling.predict import predict
+from bayes_scaling.verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

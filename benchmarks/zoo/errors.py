@@ -12,10 +12,11 @@ from pretraining import CORPORA
 
 import bayes_scaling as bs
 from bayes_scaling.chain.benchmarks import benchmark
-from bayes_scaling.chain.fitting import thinned_posterior
-from bayes_scaling.chain.propagate import Items, curves_at, run_luck, scores, task_draws
+from bayes_scaling.chain.propagate import curves_at, run_luck, scores, task_draws
 from bayes_scaling.law import Law, mean, with_priors
 from bayes_scaling.laws.downstream import error_vs_loss_exp
+from bayes_scaling.posterior import thinned_posterior
+from bayes_scaling.verdict import Items
 
 #: Loss that the authors' law predicts for the RedPajama targets, and relative error of the error there.
 PREDICTED = {1439795200: (2.5198, "3.64 %"), 6889410560: (2.4427, "0.05 %")}

@@ -7,11 +7,10 @@ import pandas as pd
 from cases import Table, number
 
 import bayes_scaling as bs
-from bayes_scaling.chain.propagate import Items
 from bayes_scaling.chain.spec import SAME_ITEMS
-from bayes_scaling.chain.verdicts import judged
 from bayes_scaling.law import Law, with_priors
 from bayes_scaling.posterior import Posterior
+from bayes_scaling.verdict import Items, judged
 
 #: 90 % prior intervals of single tasks (catalogue 2.3): half the width of eps around 1 - chance, and gamma.
 AROUND, GAMMA = 0.08, (0.67, 4.8)
