@@ -77,6 +77,8 @@ class Diagnostics:
             f"R-hat {self.rhat:.4f}, ESS bulk {self.ess_bulk:.0f} tail {self.ess_tail:.0f}, "
             f"{self.divergences} divergences, BFMI {self.bfmi:.2f}, {self.chains} x {self.draws} draws"
         )
+        for count, what in ((self.restarted, "restarted"), (self.moved, "moved")):
+            head += f", {count} chain{'s' if count > 1 else ''} {what}" if count else ""
         return "\n".join(
             [("passed: " if self.passed else "FAILED: ") + head, *("  " + p for p in self.problems)]
         )

@@ -231,6 +231,8 @@ def test_good_draws_pass(good) -> None:
     assert found.rhat < 1.01
     assert found.bfmi > 1
     assert str(found).startswith("passed: R-hat ")
+    assert str(found).endswith(", 4 x 500 draws")
+    assert str(judged(good, restarted=1, moved=2)).endswith(", 1 chain restarted, 2 chains moved")
 
 
 def test_chains_that_disagree_fail(good) -> None:
