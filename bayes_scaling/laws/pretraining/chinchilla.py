@@ -80,7 +80,7 @@ LAW = Law(
         "besiroglu2024_with_outliers": Published(
             at_reference(E=1.89, A=463.3, alpha=0.345, B=12530, beta=0.452),
             "arXiv:2404.10102, all 245 points",
-            "paper",
+            "paper*",
         ),
         "muennighoff2023": Published(
             at_reference(E=1.8691, A=520.8, alpha=0.3526596, B=1487.7, beta=0.3526596),
