@@ -133,7 +133,8 @@ LAW = Law(
         "The published form is E + (A N^-alpha + B D^-beta)^k; outer exponents and outer heights at N0 and "
         "D0 keep the geometry as k changes. E and k trade off (published E from 0.45 down to 0.03 on one "
         "grid): do not read E as an entropy. k = 0.31 to 0.45 on two grids, 0.77 to 0.90 on the Chinchilla "
-        "runs; P(k < 1) is a check of chinchilla. The heights have wider priors than chinchilla's, since a "
-        "smaller floor leaves more to them."
+        "runs; P(k < 1) is a check of chinchilla. On far extrapolation the paper's mean error falls from "
+        "5.17 % with chinchilla to 0.70 % (SK grid); chinchilla's exponents on Farseer's grid are .27 and "
+        ".24. The heights have wider priors than chinchilla's, since a smaller floor leaves more to them."
     ),
 )
