@@ -22,6 +22,7 @@ from bayes_scaling.laws.pretraining import (
     henighan,
     kaplan_nd,
     kaplan_trajectory,
+    lr_annealing,
 )
 
 
@@ -70,6 +71,16 @@ def test_repeated_tokens_lose_their_worth_exponentially():
     for repeats in (1e-9, 3.0, 20.0):
         kernel = mean(exponential_decay.LAW, {"x": repeats}, {"E": 1e-300, "A": 1.0, "tau": 15.0})
         assert float(worth(1.0 + repeats)) == pytest.approx(float(kernel), rel=1e-6)
+
+
+def test_annealing_plays_out_exponentially():
+    """What is left of a fall of the learning rate n steps later is decay^n."""
+    decay, tau = 0.998, -1 / np.log(0.998)
+    schedule = jnp.array([[1000.0, 3e-4], [5000.0, 1e-4]])
+    for n in (1.0, 300.0, 4000.0):
+        come = lr_annealing.annealed(1000.0 + n, schedule, decay)[1] / 2e-4
+        left = mean(exponential_decay.LAW, {"x": n}, {"E": 1e-300, "A": 1.0, "tau": tau})
+        assert 1 - float(come) == pytest.approx(float(left), rel=1e-9)
 
 
 def test_a_measured_dimension_as_prior():

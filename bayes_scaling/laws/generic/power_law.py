@@ -61,6 +61,9 @@ LAW = Law(
             {"A": 896.07, "alpha": -0.231}, "arXiv:2608.07222", "paper*"
         ),
         "clark2022_dense": Published(critical(3.568e13, 0.078), "arXiv:2202.01169", "paper*"),
+        "clark2022_dense_refit": Published(
+            critical(3.69e13, 0.0785), "refit of the released dense runs of arXiv:2202.01169", "computed"
+        ),
     },
     golden=(
         Golden({"x": 1e7}, 4.107, "hestness2017_word_lm"),

@@ -74,6 +74,8 @@ LAW = Law(
     notes=(
         "AdamW, peak of a schedule that ends at 1e-5. The optimal batch of the same study is "
         "step_law_batch. A grid of spacing sqrt(2) leaves a scatter of about 0.11 in the log of an optimum "
-        "after a quadratic fit, 0.3 if the best grid point is taken."
+        "after a quadratic fit, 0.3 if the best grid point is taken. In the authors' bootstrap of "
+        "c - p log N + q log D the correlation of c and -p is -.73, that of -p and q -.31. The runs "
+        "nearest to both published optima lose 0.096 % of the loss on average."
     ),
 )
