@@ -35,6 +35,22 @@ def test_runs_nearest_to_step_law_lose_a_thousandth_of_the_loss(study):
     assert np.median(lost) == pytest.approx(6.7e-4, abs=1e-5)
 
 
+def test_curvatures_around_the_optimum_are_medians_over_the_cells(study):
+    table = pd.read_csv(study("steplaw_dense")).query("diverged == 0")
+    found = []
+    for _, cell in table.groupby(["params", "tokens"]):
+        near = cell[cell.loss < 1.02 * cell.loss.min()]
+        x, y = np.log(near.lr), np.log(near.batch_size)
+        design = np.column_stack([np.ones(len(near)), x, y, x * x / 2, y * y / 2, x * y])
+        found.append(np.linalg.lstsq(design, np.log(near.loss), rcond=None)[0][3:])
+    h_lr, h_batch, cross = np.median(found, axis=0)
+    values = published("lr_bs_surface", "median_cell")
+    assert h_lr == pytest.approx(values["h_lr"], abs=6e-5)
+    assert h_batch == pytest.approx(values["h_batch"], abs=6e-5)
+    told = (2 * values["coupling"] - 1) * np.sqrt(values["h_lr"] * values["h_batch"])
+    assert cross == pytest.approx(told, abs=6e-5)
+
+
 def test_bootstrap_of_the_batch_gives_the_band_of_the_chapter():
     """Standard deviations .44 and .019 and a correlation of -.999, as printed, at 1.4e12 tokens."""
     x = np.log(1.4e12)

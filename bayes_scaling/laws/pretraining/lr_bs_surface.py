@@ -71,7 +71,8 @@ LAW = Law(
     published={
         "median_cell": Published(
             _MEDIAN,
-            "median curvatures of the 17 cells of arXiv:2503.04715, with chinchilla and step_law",
+            "curvatures: medians of surfaces refitted to each of the 17 cells of arXiv:2503.04715; the rest: "
+            "chinchilla and step_law as published",
             "computed",
         )
     },
@@ -106,7 +107,7 @@ LAW = Law(
     notes=(
         "Valid while the excess stays below 2 %: the true basin is flatter below the optimum and steeper "
         "above, and the quadratic optimum lies 20 % below the published learning rate and 10 % below the "
-        "batch. Use it to marginalise over mis-tuning in chinchilla fits. Curvatures fall with the ratio "
-        "of tokens to parameters (.018 to .009)."
+        "batch. Use it to marginalise over mis-tuning in chinchilla fits. h_lr and the coupling fall with "
+        "the ratio of tokens to parameters (.018 to .009, .38 to .17)."
     ),
 )
