@@ -131,10 +131,8 @@ class Response:
 
     Parameters
     ----------
-    name : str
-        Column of the table of runs.
-    unit : str
-        Unit of that column.
+    name, unit : str
+        Column of the table of runs, and its unit.
     link : {"log", "identity", "logit", "loglog"}
     noise : {"student", "beta_binomial", "negative_binomial"}
         Student-t on the link scale, counts of successes out of ``trials``, or counts of events.
@@ -148,11 +146,13 @@ class Response:
     scatter : tuple of float
         90 % prior interval of the standard deviation of one run on the link scale at ``reference``.
     seed_share : tuple of float
-        90 % prior interval of the part of its square that comes from the seed; the rest is the misfit of the
-        configuration.
+        90 % prior interval of the seed's part of its square; the rest is the misfit of the configuration.
     seed_slope : tuple of float
         90 % prior interval of the seed's exponent: ``log sd = const + slope * (g(mean) - g(reference))``, the
         distance in units of the stretch.
+    overdispersion : tuple of float, optional
+        90 % prior interval of what makes counts vary more than luck does, the inverse concentration of the
+        beta-binomial or that of the negative binomial. None: as for all counts of that kind.
     """
 
     name: str
@@ -165,6 +165,7 @@ class Response:
     scatter: tuple[float, float] = (1.5e-3, 5e-2)
     seed_share: tuple[float, float] = (0.02, 0.8)
     seed_slope: tuple[float, float] = (-0.5, 0.5)
+    overdispersion: tuple[float, float] | None = None
 
 
 def loss(unit: str = "nat/token", name: str = "loss") -> Response:

@@ -27,7 +27,7 @@ Clustering = Literal["rows", "replicates", "checkpoints"]
 #: checkpoint sd, logit of the correlation of neighbouring checkpoints.
 NOISE = ("total", "seed_slope", "seed_share", "tail", "checkpoint", "memory")
 TAIL = (np.log(6.0).item(), 0.8)
-#: Log of the overdispersion of counts, 1 / (concentration of the beta-binomial).
+#: Log of the overdispersion of counts, 1 / (concentration of the beta-binomial), where the law has none.
 OVERDISPERSION = (-5.1, 1.0)
 #: Log of the overdispersion of events: about Exponential(1), laws/3, section 8.
 EVENT_OVERDISPERSION = (-0.58, 1.28)
@@ -366,10 +366,10 @@ def _base(law: Law, measured: Measurements) -> float:
 
 def _noise_priors(response: Response, clustering: Clustering) -> np.ndarray:
     """Location and scale of the terms of `NOISE`; the last two only where runs have checkpoints."""
-    if response.noise == "beta_binomial":
-        return np.array([OVERDISPERSION])
-    if response.noise == "negative_binomial":
-        return np.array([EVENT_OVERDISPERSION])
+    if response.noise != "student":
+        if response.overdispersion is not None:
+            return np.array([_interval(np.log(response.overdispersion))])
+        return np.array([OVERDISPERSION if response.noise == "beta_binomial" else EVENT_OVERDISPERSION])
     share = np.array(response.seed_share)
     logit = np.log(share) - np.log1p(-share)
     terms = [_interval(np.log(response.scatter)), _interval(response.seed_slope), _interval(logit)]

@@ -324,10 +324,14 @@ def _answers(predicts: Response) -> str:
 
 
 def _noise(predicts: Response) -> str:
+    own = ""
+    if predicts.overdispersion is not None:
+        low, high = predicts.overdispersion
+        own = f", overdispersion {low:g} to {high:g} (90 % prior)"
     if predicts.noise == "beta_binomial":
-        return f"beta-binomial out of `{predicts.trials}`, {predicts.link} link"
+        return f"beta-binomial out of `{predicts.trials}`, {predicts.link} link{own}"
     if predicts.noise == "negative_binomial":
-        return f"negative binomial, {predicts.link} link"
+        return f"negative binomial, {predicts.link} link{own}"
     low, high = predicts.scatter
     return (
         f"Student-t on the {predicts.link} scale, where one run scatters by {low:g} to {high:g} "
