@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import NormalDist
 
 import jax
 import numpy as np
@@ -45,3 +46,12 @@ def test_overdispersion_is_the_laws_own_or_that_of_all_counts():
     every = {one.label: one.predicts for name in laws() for one in variants(name).values()}
     own = [label for label, predicts in every.items() if predicts.overdispersion is not None]
     assert own == ["passuntil_task_law", "passuntil_task_law:2"]
+
+
+def test_retrained_translation_models_scatter_as_the_paper_saw():
+    ends = [0.005 * NormalDist().inv_cdf(0.5 + p / 2) for p in (0.05, 0.95)]  # of half-normal(0.005)
+    for name in ("nmt_bivariate", "mnmt_joint"):
+        predicts = law(name).predicts
+        nats = predicts.reference * np.array(predicts.scatter)  # a relative scale
+        assert nats == pytest.approx(ends, rel=0.05)
+        assert nats[0] < 0.003 < nats[1]
