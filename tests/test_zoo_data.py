@@ -410,10 +410,18 @@ def test_capabilities_of_148_models_and_their_slopes_in_compute(study):
     expected = [0.44, 0.32, 0.33, 0.23, 0.09, 0.59, 0.22, 0.38]
     np.testing.assert_allclose(found.loadings[0], expected, atol=6e-3)
     table["capability"] = found.scores[:, 0]
-    for family, record in capability_compute.LAW.published.items():
+    explained = {}
+    for family, record in {**capability_compute.LAW.published, "StableLM": None}.items():
         rows = table[(table.family == family) & table.compute.notna()]
-        slope, level = np.polyfit(np.log10(rows.compute / 1e22), rows.capability, 1)
-        assert (level, slope) == pytest.approx((record.values["level"], record.values["slope"]), abs=6e-4)
+        decades = np.log10(rows.compute / 1e22)
+        explained[family] = np.corrcoef(decades, rows.capability)[0, 1] ** 2
+        if record:
+            slope, level = np.polyfit(decades, rows.capability, 1)
+            told = (record.values["level"], record.values["slope"])
+            assert (level, slope) == pytest.approx(told, abs=6e-4)
+    # the paper's claim is of most families; StableLM has no trend
+    low = {family: round(r2, 2) for family, r2 in explained.items() if r2 < 0.9}
+    assert low == {"Cerebras-GPT": 0.86, "OLMo": 0.51, "StableLM": 0.08}
 
 
 def test_one_family_and_one_capability_are_a_sigmoid_in_log_compute():

@@ -93,9 +93,8 @@ VARIANTS = {
             "Published without coefficients that could be checked. A, alpha and beta lie on a ridge, so the "
             "level and the elasticity at D0 are the coordinates; the log is natural (another base rescales "
             "f); `original` gives A and alpha back. A family is a language pair with a pretraining mixture "
-            "and a size of the finetuning set; "
-            "with much finetuning data e goes to 0. The half-normal prior of e is a log-normal one here. "
-            + _POSITIVE_LOG
+            "and a size of the finetuning set; with much finetuning data e goes to 0 (recalled, not "
+            "checked). The half-normal prior of e is a log-normal one here. " + _POSITIVE_LOG
         ),
     ),
     2: _law(

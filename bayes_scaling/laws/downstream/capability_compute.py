@@ -35,7 +35,10 @@ def mean_capability(compute, *, level, slope):
 
 
 def equivalent_compute(capability: Any, *, level: Any, slope: Any) -> Any:
-    """FLOP that the family of these parameters would need for a capability: the common axis of all models."""
+    """FLOP that the family of these parameters would need for a capability: the common axis of all models.
+
+    That the paper's equivalent compute is this inversion is recalled, not checked.
+    """
     return COMPUTE0 * 10 ** ((capability - level) / slope)
 
 
@@ -76,7 +79,9 @@ LAW = Law(
     notes=(
         "The capability is the first principal component of benchmark scores, unstandardised "
         "(`obs_scaling.capabilities`), from -0.57 to 0.97 in the authors' table. Families differ in level "
-        "and slope: the efficiency with which they turn compute into capability. obs_scaling takes it from "
-        "there to a task."
+        "and slope: the efficiency with which they turn compute into capability. Nine of the eleven "
+        "published lines explain more than 0.9 of the variance within their family, Cerebras-GPT's 0.86 and "
+        "OLMo's 0.51; StableLM has no trend, and no line here. obs_scaling takes the capability from there "
+        "to a task."
     ),
 )

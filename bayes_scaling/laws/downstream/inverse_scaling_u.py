@@ -110,8 +110,9 @@ VARIANTS = {
             "The paper prints no form; the three here are this package's. This one encodes its cause of an "
             "easy distractor. Limits: chance at small scale, 0 between the two, 1 in the end; a large gap is "
             "pure inverse scaling. Keep it among the laws compared even where accuracy only falls: later "
-            "models turned many of the tasks upwards. A family is a task or a series of models; `shape` "
-            "turns draws into probabilities of shapes. Unbounded metrics: smoothly_broken_power_law."
+            "models turned many of the tasks upwards (recalled, not checked). A family is a task or a series "
+            "of models; `shape` turns draws into probabilities of shapes. Unbounded metrics: "
+            "smoothly_broken_power_law."
         ),
     ),
     2: _law(

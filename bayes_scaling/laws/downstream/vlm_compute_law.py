@@ -173,7 +173,9 @@ LAW = Law(
         "task; B and alpha belong to the class. Select rows with `frontier`, up to 3e9 samples (beyond, data "
         "repeat); being minima they lie a little below the mean of all runs (`log_density_above` is the "
         "likelihood of all runs above a frontier). Compare classes by `crossing` "
-        "of joint draws and report the mass of draws that never cross. The measured L/14 models fall 1 to 2 "
-        "points short of the forecast after many repetitions of the data."
+        "of joint draws and report the mass of draws that never cross. The measured L/14 models, after many "
+        "repetitions of the data, fall 1 to 2 points short of the forecast: on ImageNet the paper predicts "
+        "82.0 % of MaMMUT at 2.59e12 GFLOP and measures 80.34 %, of CLIP it measures 79.2 %; the fits above "
+        "say 81.5 and 80.0 %."
     ),
 )
