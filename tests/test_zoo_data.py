@@ -75,6 +75,18 @@ def test_perceptron_frontier_falls_at_least_exponentially_and_leaves_it_for_a_po
     assert examples_needed(0.2, 0.2) * 0.2 > 3 * late[0]
 
 
+@pytest.mark.parametrize(
+    ("error", "examples", "kept"),
+    [(0.2532, 1.105, 0.86), (0.2048, 1.513, 0.65), (0.1436, 1.861, 0.31), (0.1011, 1.963, 0.11)],
+)
+def test_printed_shares_of_the_frontier_are_optima(error, examples, kept):
+    shares = np.linspace(0.03, 1.0, 98)
+    needed = np.array([examples_needed(error, share) for share in shares])
+    assert shares[needed.argmin()] == pytest.approx(kept, abs=0.07)  # the least is flat
+    assert needed.min() == pytest.approx(examples, rel=0.01)
+    assert needed.min() == pytest.approx(examples_needed(error, kept), rel=0.01)
+
+
 def test_perceptron_refuses_what_it_cannot_solve():
     with pytest.raises(ValueError, match=r"0 < error < 1/2 and 0 < kept <= 1; found error=0\.5, kept=1\.0"):
         examples_needed(0.5)
