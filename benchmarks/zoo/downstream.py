@@ -17,8 +17,8 @@ from bayes_scaling.laws.downstream.obs_scaling import as_inputs, capabilities
 
 FOLDS, COMPONENTS = 3, (1, 2, 3)
 BENCHMARKS = ("mmlu", "arc_c", "hellaswag", "winograd", "truthfulqa", "gsm8k", "xwinograd", "humaneval")
-#: Task to be forecast from the other benchmarks, and its number of items.
-TASK = ("gsm8k", 1319)
+#: Tasks to be forecast from the other benchmarks, each with its number of items.
+TASKS = {"gsm8k": 1319, "mmlu": 14042, "humaneval": 164}
 
 
 def held_out(frame: pd.DataFrame) -> Iterator[np.ndarray]:
@@ -29,10 +29,17 @@ def held_out(frame: pd.DataFrame) -> Iterator[np.ndarray]:
 
 
 def obs_scaling_case() -> Iterator[Outcome]:
+    """Each task in turn."""
+    for task, items in TASKS.items():
+        yield from left_out(read("obsscaling_base_llm"), task, items)
+
+
+def left_out(frame: pd.DataFrame, task: str, items: int) -> Iterator[Outcome]:
     """One, two and three components for a task that is left out of the capabilities, families held out."""
-    frame, (task, items) = read("obsscaling_base_llm"), TASK
     others = [f"acc_{b}" for b in BENCHMARKS if b != task]
     parts = as_inputs(capabilities(frame[others].to_numpy(), max(COMPONENTS)).scores)
+    known = frame[f"acc_{task}"].notna().to_numpy()
+    frame, parts = frame[known].reset_index(drop=True), parts[known]
     table = pd.DataFrame({"n_samples": items, "n_correct": (frame[f"acc_{task}"] * items).round()})
     truth = (table.n_correct / items).to_numpy()
     for k in COMPONENTS:
@@ -52,7 +59,7 @@ def obs_scaling_case() -> Iterator[Outcome]:
         row = [number(score.mean()), number(np.abs(median - truth).mean()), f"{100 * level.mean():.0f} %"]
         columns = ["CRPS", "mean absolute error", "inside the 90 % band"]
         held = f"{frame.family.nunique()} families held out in {FOLDS} folds"
-        first.tables = [Table(f"{count} of {max(COMPONENTS)} components, {held}", columns, [row])]
+        first.tables = [Table(f"{task}: {count} of {max(COMPONENTS)} components, {held}", columns, [row])]
         yield first
 
 
