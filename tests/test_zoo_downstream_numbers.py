@@ -14,7 +14,7 @@ from scipy.optimize import least_squares
 
 from bayes_scaling.law import Z90, Response, events, mean, successes
 from bayes_scaling.laws import law, laws, variants
-from bayes_scaling.laws.downstream import cod_cluster_law, ladder_two_step
+from bayes_scaling.laws.downstream import cod_cluster_law, error_vs_loss_exp, ladder_two_step
 from bayes_scaling.laws.pretraining import chinchilla
 from bayes_scaling.layout import EVENT_OVERDISPERSION, OVERDISPERSION, _noise_priors
 
@@ -113,6 +113,37 @@ def test_errors_of_the_targets_from_predicted_losses(study, corpus, loss, error)
     np.testing.assert_allclose(at / runs.loss_c4_val - 1, loss, atol=5e-4)
     found = predicted("error_vs_loss_exp", published("error_vs_loss_exp", f"{corpus}_17"), runs, loss=at)
     np.testing.assert_allclose(found / runs.err_avg17 - 1, error, atol=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("task", "key", "name", "moved"),
+    [
+        ("hellaswag_zeroshot", "hellaswag_0shot", "gamma", 2.49),
+        ("piqa", "piqa", "eps", 0.486),
+        ("arc_easy", "arc_easy", "gamma", 1.49),
+        ("squad", "squad", "gamma", 4.63),
+    ],
+)
+def test_constants_of_single_tasks_belong_to_the_six_runs_of_their_fit(study, task, key, name, moved):
+    runs = overtrained(study("gadre_overtraining"), "c4").query("split == 'fit'")
+    scores = pd.read_csv(study("gadre_downstream")).query("task == @task")[["run", "accuracy"]]
+    runs = runs.merge(scores, on="run", validate="1:1")
+    told = published("error_vs_loss_exp", key)
+
+    def refitted(part: pd.DataFrame) -> dict[str, float]:
+        """By least squares, in the published coordinates, where eps may be above 1."""
+        at, error = part.loss_c4_val.to_numpy(), 1 - part.accuracy.to_numpy()
+
+        def off(theta):
+            eps, ratio, gamma = theta
+            return eps * (1 - (1 - ratio) * np.exp(-gamma * (at - error_vs_loss_exp.L_REF))) - error
+
+        found = least_squares(off, list(told.values()), x_scale=[0.01, 0.01, 0.1])
+        return dict(zip(told, found.x, strict=True))
+
+    six = refitted(runs[runs.paper_fit_error == 1])
+    assert [six[n] for n in told] == pytest.approx(list(told.values()), rel=2e-3)
+    assert refitted(runs)[name] == pytest.approx(moved, rel=3e-3)
 
 
 def test_losses_scatter_by_a_percent_about_the_overtraining_law(study):
