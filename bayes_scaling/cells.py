@@ -152,6 +152,7 @@ def _key(
         "format": FORMAT,
         "runs": runs.hash,
         "law": [one.name, one.law.equation, priors, sorted(one.inputs.items()), one.response],
+        "noise": asdict(one.law.predicts),
         "rows": [hashlib.sha256(rows.tobytes()).hexdigest() for rows in (split.fitted, split.hidden)],
         "structure": asdict(structure) if structure else None,
         "settings": asdict(replace(settings, chain_method="auto")),

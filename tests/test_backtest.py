@@ -11,8 +11,9 @@ import pytest
 import bayes_scaling as bs
 from bayes_scaling.average import Average, AverageError
 from bayes_scaling.backtest import BacktestError, splits_of
-from bayes_scaling.cells import mixture
+from bayes_scaling.cells import _key, mixture
 from bayes_scaling.compare import trusted
+from bayes_scaling.law import with_priors
 from bayes_scaling.rivals import BROKEN, ONE_AXIS, SIZE_AND_DATA, candidates
 from tests._simulate import chinchilla_table, power_table
 
@@ -89,6 +90,18 @@ def test_a_backtest_resumes_from_its_cells_and_mends_a_broken_one(tested) -> Non
     )
     assert [f.stat().st_mtime_ns for f in files[1:]] == stamps
     assert not list(folder.glob("*.part"))
+
+
+def test_a_cell_is_of_one_law_with_its_priors_and_noise() -> None:
+    runs, [one] = bent(), candidates(bent(), ["power_law"])
+    laws = (
+        one.law,
+        with_priors(one.law, {"alpha": (0.1, 0.3)}),
+        replace(one.law, predicts=replace(one.law.predicts, scatter=(1e-4, 1e-3))),
+    )
+    _, [split], _ = splits_of(runs, [one], [10])
+    keys = {_key(runs, replace(one, law=law), split, None, FEW, (40, 1)) for law in laws}
+    assert len(keys) == len(laws)
 
 
 def test_cuts_that_cannot_be_used_are_named() -> None:
