@@ -17,6 +17,8 @@ from bayes_scaling.law import Law, mean
 from bayes_scaling.posterior import Posterior
 
 SETTINGS = bs.Settings(chains=4, warmup=300, draws=500, most_draws=2000)
+#: As long as `bayes_scaling.fit` goes on by itself, for fits that need it.
+LONGER = bs.Settings(chains=4, warmup=300, draws=500)
 LEVELS = (0.05, 0.5, 0.95)
 
 

@@ -105,6 +105,7 @@ CASES: dict[str, Case] = {
     "gemstones_tasks": tasks.gemstones_case,
     "pythia_tasks": tasks.pythia_case,
     "dclm_core": dclm.case,
+    "dclm_tasks": tasks.dclm_case,
     "capability_compute": capability_case,
     "obs_scaling": obs_scaling_case,
     "sloth": sloth_case,

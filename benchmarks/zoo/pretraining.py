@@ -58,6 +58,18 @@ def chinchilla_case() -> list[Outcome]:
     return [found]
 
 
+def isoflop_case() -> list[Outcome]:
+    frame = epoch().assign(compute=lambda t: 6 * t.params * t.tokens)
+    posterior, found = fit("isoflop_parabola", frame, "chinchilla_epoch, 240 points")
+    found.quantities = [quantity(posterior, n) for n in ("E", "gamma", "curvature", "N_opt")]
+    paper = "arXiv:2203.15556, approach"
+    found.quantities += [
+        quantity(posterior, "a", "", 0.50, f"{paper} 1: (0.488, 0.502)"),
+        quantity(posterior, "a", "", 0.49, f"{paper} 2: (0.462, 0.534)"),
+    ]
+    return [found]
+
+
 def coupled_case() -> list[Outcome]:
     posterior, found = fit("coupled_chinchilla", epoch(), "chinchilla_epoch, 240 points")
     found.quantities = [quantity(posterior, n) for n in ("E", "alpha", "beta", "a")]
@@ -293,6 +305,7 @@ def marin_case() -> Iterator[Outcome]:
 
 CASES: dict[str, Case] = {
     "chinchilla": chinchilla_case,
+    "isoflop_parabola": isoflop_case,
     "gadre_overtraining": gadre_case,
     "routed_moe": routing_case,
     "step_law": step_case,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from cases import Outcome, Table, against, fit, quantity, read
+from cases import LONGER, Outcome, Table, against, fit, quantity, read
 from tables import gemstones
 
 import bayes_scaling as bs
@@ -62,7 +62,10 @@ def approach_1_table() -> Table:
 def gemstones_case() -> Iterator[Outcome]:
     for name, frame in gemstones().items():
         posterior, found = fit(
-            "chinchilla", frame[["run", "params", "tokens", "loss"]], f"gemstones_loss, {name}"
+            "chinchilla",
+            frame[["run", "params", "tokens", "loss"]],
+            f"gemstones_loss, {name}",
+            settings=LONGER,
         )
         ln_e, ln_a, alpha, ln_b, beta = GEMSTONES[name]
         values = chinchilla.at_reference(
@@ -89,6 +92,7 @@ def shapes_fit(structure: bs.Structure | None) -> list[Outcome]:
         frame[["family", "run", "params", "tokens", "loss"]],
         "gemstones_loss, cooldown, shapes as families",
         structure=structure,
+        settings=LONGER,
     )
     found.quantities = [quantity(posterior, f"{n}_population") for n in ("E", "A", "alpha", "B", "beta")]
     return [found]
@@ -129,7 +133,7 @@ def judge(split: Split, what: str, data: str) -> Outcome:
     """The law, with the default discrepancy, beside the last known loss."""
     law, (known, hidden) = bs.law("family_transfer"), split
     rows = known[["family", "run", "params", "tokens", "loss"]]
-    posterior, found = fit(law, rows, f"gemstones_loss, {data}", structure=bs.Structure())
+    posterior, found = fit(law, rows, f"gemstones_loss, {data}", structure=bs.Structure(), settings=LONGER)
     names = [p.name if p.pool == "shared" else f"{p.name}_population" for p in law.parameters]
     found.quantities = [quantity(posterior, n) for n in names]
     cast = bs.forecast(

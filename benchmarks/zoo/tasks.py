@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import dclm
 import numpy as np
 import pandas as pd
 from cases import SETTINGS, Outcome, Table, counted, fit, forecasts, quantity, read
 from judged import COLUMNS, below_chance, fitted_as, items_of, task_law, verdict_row, with_error
 
 from bayes_scaling import datasets
-from bayes_scaling.chain.benchmarks import BENCHMARKS
+from bayes_scaling.chain.benchmarks import BENCHMARKS, benchmark
 
 PILE = ("hellaswag", "piqa", "winogrande", "lambada", "arc_easy", "arc_challenge", "openbookqa")
 #: Columns that a fit along training needs.
@@ -87,6 +88,33 @@ def gemstones_case() -> Iterator[Outcome]:
     yield from along_training(
         "gemstones_downstream", frame, frame.params > 1.5e9, "models up to 1.5e9, AR(1) within a run", tasks
     )
+
+
+def dclm_case() -> Iterator[Outcome]:
+    """Tasks of known chance and size, one curve for all data sets."""
+    frame = dclm.with_loss()
+    small, verdicts = frame.params < 2e9, []
+    known = {c.removeprefix("acc_"): benchmark(c) for c in frame if c.startswith("acc_")}
+    tasks = {name: told for name, told in known.items() if told}
+    for task, told in tasks.items():
+        part = frame.dropna(subset=[f"acc_{task}"])
+        part, hide = with_error(part, f"acc_{task}", told.items), ~small.loc[part.index]
+        free = below_chance(part.loc[~hide, f"acc_{task}"], told.chance, told.items)
+        posterior, found = fit(
+            task_law(told.chance, free),
+            part.loc[~hide, ["loss", "error", "standard_error"]],
+            f"dclm_models, {task}, 0.4B and 1.4B, one curve; {fitted_as(free)}",
+        )
+        found.quantities = [quantity(posterior, n) for n in ("eps", "gamma", "error_at_3")]
+        hidden = part[hide]
+        table = forecasts(
+            posterior, hidden, hidden.error, list(hidden.run), title="", target="measurement",
+        )  # fmt: skip
+        verdicts.append(verdict_row(task, fitted_as(free), posterior, told.items, table))
+        if task == list(tasks)[-1]:
+            title = "dclm_models, every task: verdict, and hidden models of 6.9B at their loss"
+            found.tables = [Table(title, COLUMNS, verdicts)]
+        yield found
 
 
 def pythia_case() -> Iterator[Outcome]:
