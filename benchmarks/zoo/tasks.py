@@ -104,6 +104,7 @@ def dclm_case() -> Iterator[Outcome]:
             task_law(told.chance, free),
             part.loc[~hide, ["loss", "error", "standard_error"]],
             f"dclm_models, {task}, 0.4B and 1.4B, one curve; {fitted_as(free)}",
+            settings=CAREFUL,
         )
         found.quantities = [quantity(posterior, n) for n in ("eps", "gamma", "error_at_3")]
         hidden = part[hide]
