@@ -108,7 +108,7 @@ _CAVEAT = (
 
 VARIANTS = {
     1: _law(
-        checked_on=("marin_isoflop",),
+        checked_on=("chinchilla_epoch", "marin_isoflop"),
         title="IsoFLOP parabolas on a common frontier",
         equation=(
             "log L = log(E + A (C/1e20)^-gamma) + (1/2) curvature log(N/N*(C))^2,  N*(C) = N_opt (C/1e20)^a"
