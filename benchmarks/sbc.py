@@ -1,6 +1,7 @@
 """Simulation-based calibration: truths of the prior, ranked among posterior draws of data made from them.
 
     python benchmarks/sbc.py [LAW ...] [--replications 100] [--bare] [--resume FOLDER] [--jobs 4]
+        [--seed 7]
 
 If model and sampler are right, the rank of a truth among its posterior draws is uniform (Talts et al. 2018,
 arXiv:1804.06788). For every parameter of a family, the noise and the scale of the discrepancy this prints
@@ -40,6 +41,7 @@ LAWS = ("chinchilla", "gadre_overtraining", "kaplan_nd", "power_law_offset", "sa
         "smoothly_broken_power_law", "error_vs_loss_exp", "coverage_exp_power")  # fmt: skip
 ROWS, TRIALS = 15, 500
 SETTINGS = Settings(chains=4, warmup=300, draws=500, most_draws=9000)  # chains go on as a user's would
+SEED = 7  # of the truths and of the data that are made from them
 BLOCK = 20  # replications that are fitted together, and kept when they are finished
 #: Posterior draws among which a truth is ranked; thinned, because ranks of correlated draws are not uniform.
 RANKED = 99
@@ -92,14 +94,21 @@ def ranks(prepared: Prepared, data: Data, truth: dict[str, np.ndarray], drawn: D
 
 
 def replicate(
-    law: Law, structure: bs.Structure | None, count: int, resume: Path | None, jobs: int | None = None
+    law: Law,
+    structure: bs.Structure | None,
+    count: int,
+    resume: Path | None,
+    jobs: int | None = None,
+    seed: int = SEED,
 ) -> pd.DataFrame:
     """Ranks of all replications of a law."""
     prepared = design(law, structure)
-    path = resume / f"{law.label}{'' if structure else '-bare'}-{mark(prepared)}.jsonl" if resume else None
+    path = (
+        resume / f"{law.label}{'' if structure else '-bare'}-{mark(prepared, seed)}.jsonl" if resume else None
+    )
     done = finished(path) if path else []
-    latents = prior_latents(prepared.shape, prepared.data, count, seed=7)
-    drawn = evaluate(prepared.shape, prepared.data, latents, seed=7)
+    latents = prior_latents(prepared.shape, prepared.data, count, seed=seed)
+    drawn = evaluate(prepared.shape, prepared.data, latents, seed=seed)
     keys = [k for k in ("theta", "noise", "structure_scale", "replicated") if k in drawn]
     truths = [{k: drawn[k][s] for k in keys} for s in range(count)]
     starts = range(len(done), count, BLOCK)
@@ -112,10 +121,10 @@ def replicate(
     return pd.DataFrame(done[:count])
 
 
-def mark(prepared: Prepared) -> str:
+def mark(prepared: Prepared, seed: int) -> str:
     """Of what decides the replications: results of other versions are not gone on with."""
     priors = [(p.name, p.interval, p.support, p.pool) for p in prepared.law.parameters]
-    about = (bs.__version__, SETTINGS, RANKED, priors, prepared.runs.hash, prepared.shape.rank)
+    about = (bs.__version__, SETTINGS, RANKED, priors, prepared.runs.hash, prepared.shape.rank, seed)
     return hashlib.sha256(repr(about).encode()).hexdigest()[:12]
 
 
@@ -155,13 +164,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--bare", action="store_true", help="without the structural discrepancy")
     parser.add_argument("--resume", type=Path, help="folder that keeps finished replications")
     parser.add_argument("--jobs", type=int, help="blocks of 20 at once; default: as joblib is configured")
+    parser.add_argument("--seed", type=int, default=SEED, help="of truths and data")
     options = parser.parse_args(arguments)
     if options.resume:
         options.resume.mkdir(parents=True, exist_ok=True)
     for name in options.laws:
         start, law = time.perf_counter(), bs.law(name)
         structure = None if options.bare else bs.Structure()
-        found = replicate(law, structure, options.replications, options.resume, options.jobs)
+        found = replicate(law, structure, options.replications, options.resume, options.jobs, options.seed)
         told = verdict(law.label, found)
         print(told.round(3).to_string(index=False))
         print(row(law.label, told, found, time.perf_counter() - start), flush=True)
