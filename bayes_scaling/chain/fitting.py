@@ -39,6 +39,7 @@ OPEN, BELOW, UNKNOWN = (5e-4, 0.03), (0.5, 1.2), (0.01, 0.45)
 LEAST_SCATTER, MOST_SCATTER = 0.8, 0.3
 #: Fewest models of a task that make a posterior.
 LEAST_MODELS = 4
+
 QUICK = Settings(chains=4, warmup=300, draws=500, most_draws=1000)
 
 Progress = Callable[[int, int, str], None]
