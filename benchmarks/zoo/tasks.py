@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import dclm
 import numpy as np
@@ -15,6 +16,8 @@ from bayes_scaling import datasets
 from bayes_scaling.chain.benchmarks import BENCHMARKS, benchmark
 
 PILE = ("hellaswag", "piqa", "winogrande", "lambada", "arc_easy", "arc_challenge", "openbookqa")
+#: What is told of each fitted task.
+NAMES = ("eps", "gamma", "error_at_3")
 #: Columns that a fit along training needs.
 TRAINING = ["family", "run", "tokens", "loss", "error", "standard_error"]
 #: Small steps: nearly flat tasks diverge with the usual ones.
@@ -48,36 +51,59 @@ def pile_case() -> Iterator[Outcome]:
         yield found
 
 
+class Part(NamedTuple):
+    """Rows of one task, with its accuracy: which are hidden, and what is known of the task."""
+
+    task: str
+    rows: pd.DataFrame
+    accuracy: str
+    hide: pd.Series
+    chance: float
+    items: float
+
+
+def each_task(
+    study: str, parts: Iterable[Part], columns: list[str], fitted: str, hidden_are: str
+) -> Iterator[Outcome]:
+    """Each task of a study fitted to its smaller models, judged by its larger ones."""
+    verdicts, parts = [], list(parts)
+    grouped, training = "family" in columns, "run" in columns
+    for task, rows, accuracy, hide, chance, items in parts:
+        rows = with_error(rows, accuracy, items)
+        free = below_chance(rows.loc[~hide, accuracy], chance, items)
+        posterior, found = fit(
+            task_law(chance, free),
+            rows.loc[~hide, columns],
+            f"{study}, {task}, {fitted}; {fitted_as(free)}",
+            settings=CAREFUL,
+        )
+        families = posterior.families if grouped else ("",)
+        found.quantities = [quantity(posterior, n, f) for f in families for n in NAMES]
+        if training:
+            found.quantities.append(quantity(posterior, "checkpoint_correlation"))
+        hidden = rows[hide]
+        table = forecasts(
+            posterior, hidden, hidden.error, list(hidden.run), title="", target="measurement",
+            families=list(hidden.family) if grouped else None,
+        )  # fmt: skip
+        verdicts.append(verdict_row(task, fitted_as(free), posterior, items, table))
+        if task == parts[-1].task:
+            title = f"{study}, every task: verdict, and hidden {hidden_are} at their loss"
+            found.tables = [Table(title, COLUMNS, verdicts)]
+        yield found
+
+
 def along_training(
     study: str, frame: pd.DataFrame, large: pd.Series, fitted: str, tasks: list[str]
 ) -> Iterator[Outcome]:
     """Each task of a study fitted along the training of its smaller models, judged by its larger ones."""
-    verdicts = []
+    parts = []
     for task in tasks:
-        part = frame[frame.task == task]
-        chance, items = float(part.random_accuracy.iloc[0]), items_of(part.accuracy, part.accuracy_se)
-        part = with_error(part, "accuracy", items)
-        hide = large.loc[part.index]
-        free = below_chance(part.accuracy[~hide], chance, items)
-        posterior, found = fit(
-            task_law(chance, free),
-            part.loc[~hide, TRAINING],
-            f"{study}, {task}, {fitted}; {fitted_as(free)}",
-            settings=CAREFUL,
-        )
-        names = ("eps", "gamma", "error_at_3")
-        found.quantities = [quantity(posterior, n, f) for f in posterior.families for n in names]
-        found.quantities.append(quantity(posterior, "checkpoint_correlation"))
-        hidden = part[hide]
-        table = forecasts(
-            posterior, hidden, hidden.error, list(hidden.run), title="", target="measurement",
-            families=list(hidden.family),
-        )  # fmt: skip
-        verdicts.append(verdict_row(task, fitted_as(free), posterior, items, table))
-        if task == tasks[-1]:
-            title = f"{study}, every task: verdict, and hidden checkpoints at their loss"
-            found.tables = [Table(title, COLUMNS, verdicts)]
-        yield found
+        rows = frame[frame.task == task]
+        items = items_of(rows.accuracy, rows.accuracy_se)
+        chance = float(rows.random_accuracy.iloc[0])
+        parts.append(Part(task, rows, "accuracy", large.loc[rows.index], chance, items))
+    return each_task(study, parts, TRAINING, fitted, "checkpoints")
 
 
 def gemstones_case() -> Iterator[Outcome]:
@@ -93,29 +119,15 @@ def gemstones_case() -> Iterator[Outcome]:
 def dclm_case() -> Iterator[Outcome]:
     """Tasks of known chance and size, one curve for all data sets."""
     frame = dclm.with_loss()
-    small, verdicts = frame.params < 2e9, []
-    known = {c.removeprefix("acc_"): benchmark(c) for c in frame if c.startswith("acc_")}
-    tasks = {name: told for name, told in known.items() if told}
-    for task, told in tasks.items():
-        part = frame.dropna(subset=[f"acc_{task}"])
-        part, hide = with_error(part, f"acc_{task}", told.items), ~small.loc[part.index]
-        free = below_chance(part.loc[~hide, f"acc_{task}"], told.chance, told.items)
-        posterior, found = fit(
-            task_law(told.chance, free),
-            part.loc[~hide, ["loss", "error", "standard_error"]],
-            f"dclm_models, {task}, 0.4B and 1.4B, one curve; {fitted_as(free)}",
-            settings=CAREFUL,
-        )
-        found.quantities = [quantity(posterior, n) for n in ("eps", "gamma", "error_at_3")]
-        hidden = part[hide]
-        table = forecasts(
-            posterior, hidden, hidden.error, list(hidden.run), title="", target="measurement",
-        )  # fmt: skip
-        verdicts.append(verdict_row(task, fitted_as(free), posterior, told.items, table))
-        if task == list(tasks)[-1]:
-            title = "dclm_models, every task: verdict, and hidden models of 6.9B at their loss"
-            found.tables = [Table(title, COLUMNS, verdicts)]
-        yield found
+    known = {c: benchmark(c) for c in frame if c.startswith("acc_")}
+    parts = []
+    for column, told in known.items():
+        if told:
+            rows = frame.dropna(subset=[column])
+            task, large = column.removeprefix("acc_"), rows.params >= 2e9
+            parts.append(Part(task, rows, column, large, told.chance, told.items))
+    columns, fitted = ["loss", "error", "standard_error"], "0.4B and 1.4B, one curve"
+    return each_task("dclm_models", parts, columns, fitted, "models of 6.9B")
 
 
 def pythia_case() -> Iterator[Outcome]:
