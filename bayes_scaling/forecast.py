@@ -216,16 +216,25 @@ def _mixed(each: Sequence[Forecast], whole: Average, rng: np.random.Generator) -
     }
     with np.errstate(over="ignore"):  # draws of a wide prior may have no finite variance
         variance["structure"] = variance["structure"] + weights @ (means - middle) ** 2
-    notes = [note for f in each for note in f.notes]
+    notes = _attributed(each)
     notes += [f"law {law} was left out: {why}" for law, why in whole.left_out.items()]
     return replace(
         each[0],
         law=" + ".join(whole.laws),
         draws=thinned([f.draws for f in each], whole.weights, rng),
         variance=variance,
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(notes),
         weights=whole.laws,
     )
+
+
+def _attributed(each: Sequence[Forecast]) -> list[str]:
+    """Notes of several laws, once each; what not all of them say is said with their names."""
+    said: dict[str, list[str]] = {}
+    for one in each:
+        for note in dict.fromkeys(one.notes):
+            said.setdefault(note, []).append(one.law)
+    return [note if len(laws) == len(each) else f"{', '.join(laws)}: {note}" for note, laws in said.items()]
 
 
 def read_plans(law: Law, plans: Any) -> tuple[dict[str, np.ndarray], tuple[dict[str, Any], ...]]:

@@ -55,6 +55,16 @@ def test_a_task_at_chance_is_not_and_its_forecast_says_so(guessing) -> None:
     assert f"not predictable from these runs: {bs.verdict(guessing).reason}" in notes(guessing)
 
 
+def test_an_average_says_which_law_has_a_doubt(rising, guessing) -> None:
+    """What all laws say, here how far the plan lies, is said once and without their names."""
+    whole = bs.Average((rising, guessing), (0.5, 0.5))
+    found = bs.forecast(whole, {"loss": 4.4}, allow_failed=True).notes
+    assert found[0].startswith("plan 1 lies 0.2 e-folds of loss")
+    assert [note for note in found if "not predictable" in note] == [
+        f"accuracy_sigmoid: not predictable from these runs: {bs.verdict(guessing).reason}"
+    ]
+
+
 @pytest.mark.parametrize(("rise", "told"), [(6.0, "it rises from"), (0.0, "no fitted model is surely above")])
 def test_counts_bring_their_own_number_of_items(rise, told) -> None:
     rng = np.random.default_rng(5)
