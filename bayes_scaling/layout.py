@@ -184,7 +184,7 @@ def prepare(
         inputs=tuple(
             _pad_schedules(measured.inputs[i.name])
             if i.kind == "schedule"
-            else padded(measured.inputs[i.name] / centres[i.name], 1.0)
+            else padded(scaled := measured.inputs[i.name] / centres[i.name], scaled[0])
             for i in law.inputs
         ),
         schedule=padded(measured.schedule.astype(np.int32)),

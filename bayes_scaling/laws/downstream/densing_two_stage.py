@@ -19,7 +19,9 @@ D_REF = 1e12
 def log_odds(params, tokens, *, A, alpha, B, beta, chance, reach, k, l):  # noqa: E741
     """Logit of the score; A and B are loss terms (nat/token) at N0 and D0."""
     log_loss = log_sum_exp(log_power(A, alpha, params / N0), log_power(B, beta, tokens / D0))
-    return ladder_two_step.log_odds(jnp.exp(log_loss), chance=chance, reach=reach, k=k, L0=l)
+    return ladder_two_step.log_odds(
+        ladder_two_step.bounded_loss(log_loss), chance=chance, reach=reach, k=k, L0=l
+    )
 
 
 def effective_params(

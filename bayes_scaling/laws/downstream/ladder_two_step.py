@@ -44,10 +44,18 @@ CHECKPOINT_SD: Mapping[str, tuple[float, float]] = MappingProxyType(
     }
 )
 
+#: Log of the largest task loss (bit/byte) that the second step is asked about: accuracy is at chance by far.
+LARGEST_LOG_LOSS = 20.0
+
 
 def log_task_loss(params, tokens, *, E, A, alpha, B, beta):
     """Step one: natural log of the task loss; A and B are terms (bit/byte) at N0 and D0."""
     return chinchilla.log_mean(params, tokens, E=E, A=A, alpha=alpha, B=B, beta=beta)
+
+
+def bounded_loss(log_loss):
+    """Task loss (bit/byte): far above any that was measured it stays, or its slopes would not be finite."""
+    return jnp.exp(jnp.minimum(log_loss, LARGEST_LOG_LOSS))
 
 
 def log_odds(task_loss, *, chance, reach, k, L0):
@@ -57,7 +65,7 @@ def log_odds(task_loss, *, chance, reach, k, L0):
 
 def log_odds_chained(params, tokens, *, E, A, alpha, B, beta, chance, reach, k, L0):
     """Both steps: logit of the accuracy; A and B are loss terms (bit/byte) at N0 and D0."""
-    task_loss = jnp.exp(log_task_loss(params, tokens, E=E, A=A, alpha=alpha, B=B, beta=beta))
+    task_loss = bounded_loss(log_task_loss(params, tokens, E=E, A=A, alpha=alpha, B=B, beta=beta))
     return log_odds(task_loss, chance=chance, reach=reach, k=k, L0=L0)
 
 
