@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from bayes_scaling.supports import FROM_SUPPORT, SUPPORT_RANGE, TO_SUPPORT, Support
 
-Pool = Literal["shared", "tight", "partial", "separate"]
+Pool = Literal["shared", "rigid", "tight", "partial", "separate"]
 Link = Literal["log", "identity", "logit", "loglog"]
 Noise = Literal["student", "beta_binomial", "negative_binomial"]
 Values = Mapping[str, float]
@@ -27,7 +27,7 @@ Values = Mapping[str, float]
 Z90 = NormalDist().inv_cdf(0.95)
 
 #: Prior median of the spread between families, in unconstrained units.
-POOL_SCALE: Mapping[Pool, float] = MappingProxyType({"tight": 0.1, "partial": 0.3})
+POOL_SCALE: Mapping[Pool, float] = MappingProxyType({"rigid": 0.01, "tight": 0.1, "partial": 0.3})
 
 
 class LawError(ValueError):
@@ -76,8 +76,8 @@ class Parameter:
         unconstrained scale of ``support`` (log, identity, inverse hyperbolic sine or logit).
     support : {"positive", "real", "heavy", "unit"}
         Values that the parameter may take; "heavy" is any real number with the tails of a Student-t.
-    pool : {"shared", "tight", "partial", "separate"}
-        How families share it: one value for all; close to a common value; loosely; not at all.
+    pool : {"shared", "rigid", "tight", "partial", "separate"}
+        How families share it: one value for all; to about 1 %; to about 10 %; loosely; not at all.
     unit, meaning : str
         For tables and documentation.
 

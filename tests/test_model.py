@@ -216,6 +216,19 @@ def test_model_can_be_drawn() -> None:
         assert "loss" in numpyro.render_model(model).source
 
 
+@pytest.mark.parametrize(("name", "share"), [("hestness_learning_curve", 0.01), ("chinchilla", 0.1)])
+def test_families_differ_as_much_as_their_pooling_says(name, share) -> None:
+    """Before any data: exponents of two families differ by this share, times the root of two, about."""
+    law = bs.law(name)
+    prepared = prepare(law, bs.read_runs(simple_table(law)))
+    draws = evaluate(
+        prepared.shape, prepared.data, prior_latents(prepared.shape, prepared.data, 2000), rows=False
+    )
+    alpha = np.log(draws["theta"][:, :, [p.name for p in law.parameters].index("alpha")])
+    # half of a normal lies within 0.67 standard deviations; that the spread is not known changes that little
+    assert np.median(np.abs(alpha[:, 0] - alpha[:, 1])) == pytest.approx(0.67 * 2**0.5 * share, rel=0.15)
+
+
 def test_prior_predictive_of_chinchilla_is_plausible() -> None:
     """A new run of 1e9 parameters on 2e10 tokens, before any run was seen."""
     posterior = chinchilla_fit()

@@ -61,7 +61,7 @@ _law = partial(
 )
 _PARAMETERS = (
     Parameter("A", (0.3, 3.0), unit="y0", pool="separate", meaning="level; it moves with the architecture"),
-    Parameter("alpha", (0.043, 0.524), pool="tight", meaning="exponent, -beta_g; belongs to the domain"),
+    Parameter("alpha", (0.043, 0.524), pool="rigid", meaning="exponent, -beta_g; belongs to the domain"),
 )
 
 VARIANTS = {
