@@ -113,7 +113,7 @@ def upper_level(shape: Shape, data: Data, z: Any) -> Population:
     return model(shape, data)
 
 
-def known_around(shape: Shape, data: Data, mode: Any, precision: Any) -> Known:
+def known_around(shape: Shape, data: Data, mode: Any, precision: Any) -> Known | None:
     """What runs say of each parameter of a family if all others stay, from a Gaussian fit to the posterior.
 
     Parameters
@@ -130,7 +130,7 @@ def known_around(shape: Shape, data: Data, mode: Any, precision: Any) -> Known:
     return Known(jnp.maximum(total - 1 / jnp.diagonal(upper.factor) ** 2, 0.0), centre + width * own)
 
 
-def rewritten(shape: Shape, data: Data, z: Any, old: Known, new: Known) -> Any:
+def rewritten(shape: Shape, data: Data, z: Any, old: Known | None, new: Known | None) -> Any:
     """The same parameters as a flat vector of latents for which something else is known of the families."""
     if not _pooled(shape):
         return z

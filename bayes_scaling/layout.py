@@ -31,8 +31,8 @@ TAIL = (np.log(6.0).item(), 0.8)
 OVERDISPERSION = (-5.1, 1.0)
 #: Log of the overdispersion of events: about Exponential(1), laws/3, section 8.
 EVENT_OVERDISPERSION = (-0.58, 1.28)
-#: Runs that are taken to say as much of a parameter as the other families do, until more is known.
-HALF_KNOWN = 3.0
+#: Runs at which a family is sampled half centred, until more is known of it.
+HALF_CENTRED = 3.0
 #: Part of the smallest positive response that no discrepancy moves.
 UNMOVED = 0.5
 CHECKPOINTS = ((-6.9, 1.0), (1.5, 0.8))
@@ -64,7 +64,7 @@ class Data(NamedTuple):
     location: Any  # (P,) prior means, unconstrained
     scale: Any  # (P,) prior standard deviations
     spread: Any  # (P,) prior medians of the spread between families
-    known: Any  # `Known`: coordinates of the sampler depend on it, and nothing else
+    centring: Any  # (F,) how far a family is sampled centred, between 0 and 1, while nothing is `known`
     rotation: Any  # (F, R, R) from the basis of a family to that of the table
     projected: Any  # (n, R) features times weights of the rows, where a discrepancy is linear
     gram: Any  # (F, R) their products with the features, summed; a family's basis leaves no others
@@ -72,6 +72,7 @@ class Data(NamedTuple):
     base: Any  # (): log of the part of a response that no discrepancy moves; -inf for none
     noise: Any  # (4 or 6, 2): location and scale of the terms of `NOISE`
     structure: Any  # (2,): location and scale of the log of the discrepancy's scale
+    known: Known | None = None  # of the families; coordinates of the sampler depend on it, nothing else
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def prepare(
         location=np.array([p.location for p in law.parameters]),
         scale=np.array([p.scale for p in law.parameters]),
         spread=np.array([_spread(p) for p in law.parameters]),
-        known=_known(law, measured, families),
+        centring=_centring(measured, families),
         rotation=weights.rotation,
         projected=padded(weights.projected),
         gram=weights.gram,
@@ -358,12 +359,10 @@ def _spread(parameter: Parameter) -> float:
     return scale * parameter.scale if parameter.support in ("real", "heavy") else scale
 
 
-def _known(law: Law, measured: Measurements, families: int) -> Known:
-    """What runs say of the families' parameters, judged by their number alone; nothing for padding."""
-    pooled = [p for p in law.parameters if p.pool != "shared"] if families > 1 else []
-    runs = np.bincount(measured.family, minlength=families)[:, None]
-    precision = runs / HALF_KNOWN / np.array([_spread(p) for p in pooled]) ** 2
-    return Known(precision, np.tile([p.location for p in pooled], (families, 1)))
+def _centring(measured: Measurements, families: int) -> np.ndarray:
+    """How far each family is pinned down by its own runs, judged by their number; 0 for padding."""
+    runs = np.bincount(measured.family, minlength=families)
+    return runs / (runs + HALF_CENTRED)
 
 
 def _base(law: Law, measured: Measurements) -> float:

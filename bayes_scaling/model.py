@@ -106,14 +106,19 @@ def population(shape: Shape, data: Data) -> Population:
 def family_coordinates(shape: Shape, data: Data, upper: Population) -> tuple[Any, Any]:
     """Centre and width (F, p) of the families' parameters given the population, as far as runs know them.
 
-    If runs say that a parameter is ``Normal(value, precision^-1/2)``, its posterior given the population is a
-    normal in closed form. The model samples ``x`` with ``theta = centre + width x``. Whatever is taken to be
-    known, the prior ``x ~ Normal((location - centre) / width, spread / width)`` is that of theta,
-    ``Normal(location, spread)``; if it is right, x is close to unit normal at every location and spread:
-    centred where runs pin a parameter down, non-centred where they say nothing. (The partial centring of
-    Gorinova, Moore, Hoffman 2019, arXiv:1906.03028, is the same at every spread.)
+    The model samples ``x`` with ``theta = centre + width x``. Whatever is taken to be known, the prior
+    ``x ~ Normal((location - centre) / width, spread / width)`` is ``theta ~ Normal(location, spread)``.
+    If runs say that a parameter is ``Normal(value, precision^-1/2)``, its posterior given the population is
+    a normal in closed form, and x relative to it is close to unit normal at every location and spread:
+    centred where runs pin the parameter down, non-centred where they say nothing. Until that is known a
+    family is partly centred by the number of its runs, the same at every spread (Gorinova, Moore, Hoffman
+    2019, arXiv:1906.03028).
     """
     location, spread = upper.location[np.array(shape.pooled)], jnp.diagonal(upper.factor)
+    if data.known is None:
+        share = data.centring[:, None]
+        width = spread ** (1 - share)
+        return location - share * width * location, width
     gain = data.known.precision * spread**2
     return location + gain / (1 + gain) * (data.known.value - location), spread / jnp.sqrt(1 + gain)
 

@@ -25,7 +25,7 @@ class Whitening(NamedTuple):
     family: Any  # (F, p, p) A: inverse transposed Cholesky factors of the family blocks
     coupling: Any  # (F, p, g) K
     population: Any  # (g, g) S
-    known: Any = ()  # `layout.Known` on which the latents depend
+    known: Any = None  # `layout.Known` on which the latents depend
 
 
 class Sizes(NamedTuple):

@@ -160,7 +160,7 @@ def test_what_is_known_of_families_decides_coordinates_alone(structure) -> None:
     simulated = design("power_law")
     prepared = prepare(simulated.law, simulated.runs, structure=structure)
     shape, data, rng = prepared.shape, prepared.data, np.random.default_rng(0)
-    size = data.known.precision.shape
+    size = (shape.families, len(shape.pooled))
     precision = np.exp(rng.normal(2, 2, size)) * (rng.uniform(size=size) < 0.7)
     other = data._replace(known=Known(precision, rng.normal(size=size)))
     there = partial(rewritten, shape, data, old=data.known, new=other.known)
@@ -187,12 +187,12 @@ def test_what_runs_say_is_read_off_a_precision() -> None:
     prepared = prepare(simulated.law, simulated.runs, pad=(0, 8))
     shape, data = prepared.shape, prepared.data
     said = np.random.default_rng(0).exponential(30.0, (8, 2)) * (np.arange(8)[:, None] < 3)
-    width = 1 / (data.known.precision + data.spread**-2)
+    width = data.spread ** (1 - data.centring[:, None])
     with jax.enable_x64(True):
         mode = np.zeros(flat_size(sizes_of(shape, data)))
-        found = known_around(shape, data, mode, width * (said + data.spread**-2))
+        found = known_around(shape, data, mode, width**2 * (said + data.spread**-2))
     np.testing.assert_allclose(found.precision, said, atol=1e-9)
-    np.testing.assert_allclose(found.value, np.tile(data.location, (8, 1)))
+    np.testing.assert_allclose(found.value, data.location * (1 - data.centring[:, None] * width))
 
 
 def test_latents_keep_their_places() -> None:
