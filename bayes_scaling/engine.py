@@ -21,10 +21,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpyro.infer.hmc import hmc
 from numpyro.infer.hmc_util import euclidean_kinetic_energy
 
-from bayes_scaling.latents import energy, known_around, rewritten, scales, sizes_of
+from bayes_scaling.latents import energy, scales, sizes_of
 from bayes_scaling.layout import Data, Shape
 from bayes_scaling.pilot import AWAY, PAIRS, pilot_fit
-from bayes_scaling.whiten import Sizes, Whitening, carried, family_precision, flat_size, unwhiten, whiten
+from bayes_scaling.whiten import Sizes, Whitening, flat_size, unwhiten, whiten
 
 #: Iterations per call of the compiled program: how often progress is shown and Ctrl-C is heard.
 CHUNK = 100
@@ -105,8 +105,6 @@ def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
         return energy(shape, data, z)
 
     def kernel(data: Data, white: Whitening) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        data = data._replace(known=white.known)
-
         def whitened(w: Any) -> Any:
             return potential(data, unwhiten(white, w, sizes))
 
@@ -128,11 +126,6 @@ def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
         # the joint density of a hierarchy has spikes where a scale vanishes: the search holds the scales
         held = max(HELD, shape.families) * scales(shape, data).astype(kind)
         white, modes, energies = pilot_fit(partial(potential, data), held, starts, sizes, key_fit)
-        # what the fit has learnt of the families decides which of their parameters are sampled centred
-        known = known_around(shape, data, white.mode, family_precision(white))
-        informed = partial(rewritten, shape, data, old=data.known, new=known)
-        white = carried(white, informed, sizes)._replace(known=known)
-        modes = jax.lax.map(informed, modes)
         # chains start around the fit, and around other modes that are nearly as good
         chain = jnp.arange(settings.chains) % PAIRS
         other = (chain > 0) & (energies < NEARLY_AS_GOOD)[chain]
@@ -154,8 +147,7 @@ def build(shape: Shape, settings: Settings, sizes: Sizes) -> Program:
             state = step(state)
             out = (state.diverging, state.num_steps, state.accept_prob, state.energy)
             out = (*out, state.adapt_state.step_size, -state.potential_energy)
-            z = rewritten(shape, data, unwhiten(white, state.z, sizes), white.known, data.known)
-            return state, (z, out, state.z)
+            return state, (unwhiten(white, state.z, sizes), out, state.z)
 
         return jax.lax.scan(one, state, None, length=CHUNK)
 

@@ -14,8 +14,8 @@ from numpyro.distributions import constraints
 from numpyro.infer.reparam import LocScaleReparam
 from numpyro.infer.util import potential_energy
 
-from bayes_scaling.layout import Data, Known, Shape
-from bayes_scaling.model import Population, family_coordinates, hierarchical, population
+from bayes_scaling.layout import Data, Shape
+from bayes_scaling.model import hierarchical
 from bayes_scaling.whiten import Sizes, split
 
 
@@ -104,52 +104,6 @@ def scales(shape: Shape, data: Data) -> Any:
 def energy(shape: Shape, data: Data, z: Any) -> Any:
     """Negative log density of the flat vector."""
     return potential_energy(reparametrised, (shape, data), {}, unpack(z, shape, data))
-
-
-def upper_level(shape: Shape, data: Data, z: Any) -> Population:
-    """The population of a flat vector."""
-    model: Any = handlers.reparam(population, config=_decentred)
-    model = handlers.substitute(model, data=constrain(unpack(z, shape, data)))
-    return model(shape, data)
-
-
-def known_around(shape: Shape, data: Data, mode: Any, precision: Any) -> Known | None:
-    """What runs say of each parameter of a family if all others stay, from a Gaussian fit to the posterior.
-
-    Parameters
-    ----------
-    mode : array, shape (d,)
-    precision : array, shape (F, p)
-        Of the latents of the families, given all others.
-    """
-    if not _pooled(shape):
-        return data.known
-    upper, own = upper_level(shape, data, mode), _own(shape, data, mode)
-    centre, width = family_coordinates(shape, data, upper)
-    total = precision[:, : own.shape[1]] / width**2
-    return Known(jnp.maximum(total - 1 / jnp.diagonal(upper.factor) ** 2, 0.0), centre + width * own)
-
-
-def rewritten(shape: Shape, data: Data, z: Any, old: Known | None, new: Known | None) -> Any:
-    """The same parameters as a flat vector of latents for which something else is known of the families."""
-    if not _pooled(shape):
-        return z
-    upper, own = upper_level(shape, data, z), _own(shape, data, z)
-    centre, width = family_coordinates(shape, data._replace(known=old), upper)
-    other, unit = family_coordinates(shape, data._replace(known=new), upper)
-    families, population = split(z, sizes_of(shape, data))
-    families = families.at[:, : own.shape[1]].set((centre - other + width * own) / unit)
-    return jnp.concatenate([families.reshape(-1), population])
-
-
-def _pooled(shape: Shape) -> bool:
-    """Whether the coordinates of the families depend on what is known of them."""
-    return bool(shape.pooled) and not shape.correlate
-
-
-def _own(shape: Shape, data: Data, z: Any) -> Any:
-    """Latents (F, p) of the families' parameters, which come before those of their discrepancies."""
-    return split(z, sizes_of(shape, data))[0][:, : len(shape.pooled)]
 
 
 def constrain(sites: dict[str, Any]) -> dict[str, Any]:

@@ -31,18 +31,11 @@ TAIL = (np.log(6.0).item(), 0.8)
 OVERDISPERSION = (-5.1, 1.0)
 #: Log of the overdispersion of events: about Exponential(1), laws/3, section 8.
 EVENT_OVERDISPERSION = (-0.58, 1.28)
-#: Runs at which a family is sampled half centred, until more is known of it.
+#: Runs at which a family is sampled half centred.
 HALF_CENTRED = 3.0
 #: Part of the smallest positive response that no discrepancy moves.
 UNMOVED = 0.5
 CHECKPOINTS = ((-6.9, 1.0), (1.5, 0.8))
-
-
-class Known(NamedTuple):
-    """What the runs of each family say of its p pooled parameters, about; in unconstrained units."""
-
-    precision: Any  # (F, p): 0 where they say nothing
-    value: Any  # (F, p)
 
 
 class Data(NamedTuple):
@@ -64,7 +57,7 @@ class Data(NamedTuple):
     location: Any  # (P,) prior means, unconstrained
     scale: Any  # (P,) prior standard deviations
     spread: Any  # (P,) prior medians of the spread between families
-    centring: Any  # (F,) how far a family is sampled centred, between 0 and 1, while nothing is `known`
+    centring: Any  # (F,) how far a family is sampled centred, between 0 and 1
     rotation: Any  # (F, R, R) from the basis of a family to that of the table
     projected: Any  # (n, R) features times weights of the rows, where a discrepancy is linear
     gram: Any  # (F, R) their products with the features, summed; a family's basis leaves no others
@@ -72,7 +65,6 @@ class Data(NamedTuple):
     base: Any  # (): log of the part of a response that no discrepancy moves; -inf for none
     noise: Any  # (4 or 6, 2): location and scale of the terms of `NOISE`
     structure: Any  # (2,): location and scale of the log of the discrepancy's scale
-    known: Known | None = None  # of the families; coordinates of the sampler depend on it, nothing else
 
 
 @dataclass(frozen=True)

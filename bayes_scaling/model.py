@@ -103,32 +103,17 @@ def population(shape: Shape, data: Data) -> Population:
     return Population(location, factor, noise, scale)
 
 
-def family_coordinates(shape: Shape, data: Data, upper: Population) -> tuple[Any, Any]:
-    """Centre and width (F, p) of the families' parameters given the population, as far as runs know them.
-
-    The model samples ``x`` with ``theta = centre + width x``. Whatever is taken to be known, the prior
-    ``x ~ Normal((location - centre) / width, spread / width)`` is ``theta ~ Normal(location, spread)``.
-    If runs say that a parameter is ``Normal(value, precision^-1/2)``, its posterior given the population is
-    a normal in closed form, and x relative to it is close to unit normal at every location and spread:
-    centred where runs pin the parameter down, non-centred where they say nothing. Until that is known a
-    family is partly centred by the number of its runs, the same at every spread (Gorinova, Moore, Hoffman
-    2019, arXiv:1906.03028).
-    """
-    location, spread = upper.location[np.array(shape.pooled)], jnp.diagonal(upper.factor)
-    if data.known is None:
-        share = data.centring[:, None]
-        width = spread ** (1 - share)
-        return location - share * width * location, width
-    gain = data.known.precision * spread**2
-    return location + gain / (1 + gain) * (data.known.value - location), spread / jnp.sqrt(1 + gain)
-
-
 def family_prior(shape: Shape, data: Data, upper: Population) -> tuple[Any, Any]:
-    """Location and scale of the latents of the families, each (F, p)."""
+    """Location and scale of the latents of the families, each (F, p), between non-centred and centred.
+
+    A family with few runs is best sampled non-centred (0), one that its runs pin down centred (1). Between
+    them ``theta = location + spread^(1 - c) (x - c location)`` with ``x ~ Normal(c location, spread^c)`` is
+    the same prior (Gorinova, Moore, Hoffman 2019, arXiv:1906.03028).
+    """
     if shape.correlate:
         return jnp.zeros((shape.families, len(shape.pooled))), 1.0
-    centre, width = family_coordinates(shape, data, upper)
-    return (upper.location[np.array(shape.pooled)] - centre) / width, jnp.diagonal(upper.factor) / width
+    share = data.centring[:, None]
+    return share * upper.location[np.array(shape.pooled)], jnp.diagonal(upper.factor) ** share
 
 
 def family_latents(shape: Shape, data: Data, upper: Population, own: Any) -> Any:
@@ -137,10 +122,11 @@ def family_latents(shape: Shape, data: Data, upper: Population, own: Any) -> Any
     if own is None:
         return latent
     pooled = np.array(shape.pooled)
+    centre, _ = family_prior(shape, data, upper)
     if shape.correlate:
         return latent.at[:, pooled].add(own @ upper.factor.T)
-    centre, width = family_coordinates(shape, data, upper)
-    return latent.at[:, pooled].set(centre + width * own)
+    spread = jnp.diagonal(upper.factor) ** (1 - data.centring[:, None])
+    return latent.at[:, pooled].add(spread * (own - centre))
 
 
 def conditional_weights(shape: Shape, data: Data, eta: Any, upper: Population) -> tuple[Any, Any]:

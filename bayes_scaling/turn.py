@@ -134,13 +134,10 @@ def none(sizes: Sizes) -> Turn:
 
 def turned(white: Whitening, turn: Turn) -> Whitening:
     """The whitening that takes turned coordinates."""
-    family, coupling, population = (
-        np.asarray(x, np.float64) for x in (white.family, white.coupling, white.population)
-    )
+    family, coupling, population = (np.asarray(x, np.float64) for x in white[1:])
     bend = family @ turn.coupling @ np.linalg.inv(population)[..., None, :, :]
     parts = (family @ turn.family, coupling - bend, population @ turn.population)
-    family, coupling, population = (jnp.asarray(part, white.mode.dtype) for part in parts)
-    return white._replace(family=family, coupling=coupling, population=population)
+    return Whitening(white.mode, *(jnp.asarray(part, white.mode.dtype) for part in parts))
 
 
 class Place(NamedTuple):

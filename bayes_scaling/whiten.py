@@ -25,7 +25,6 @@ class Whitening(NamedTuple):
     family: Any  # (F, p, p) A: inverse transposed Cholesky factors of the family blocks
     coupling: Any  # (F, p, g) K
     population: Any  # (g, g) S
-    known: Any = None  # `layout.Known` on which the latents depend
 
 
 class Sizes(NamedTuple):
@@ -119,35 +118,6 @@ def factors(arrow: Arrow) -> tuple[Any, Any, Any]:
     half = jnp.einsum("fji,fjk->fik", family, coupling)
     schur = population - jnp.einsum("fik,fil->kl", half, half)
     return family, jnp.einsum("fij,fjk->fik", family, half), _inverse_factor(_sane(schur))
-
-
-def carried(white: Whitening, mapped: Callable[[Any], Any], sizes: Sizes) -> Whitening:
-    """The same Gaussian over what a map makes of the latents, linear around the mode.
-
-    The map leaves the population alone and takes every family to itself, in a way that may depend on the
-    population: its derivatives are blocks, found by one product with it for each latent of a family and of
-    the population.
-    """
-    families, local, population = sizes
-    mode, cut = white.mode, families * local
-    if not cut:
-        return white._replace(mode=mapped(mode))
-
-    def columns(probes: Any) -> Any:  # (k, d) -> derivatives of the families (F, p, k)
-        moved = jax.vmap(lambda v: jax.jvp(mapped, (mode,), (v,))[1])(probes)[:, :cut]
-        return jnp.moveaxis(moved.reshape(len(probes), families, local), 0, 2)
-
-    tile = jnp.tile(jnp.eye(local, dtype=mode.dtype), (1, families))
-    own = columns(jnp.pad(tile, ((0, 0), (0, population))))
-    shared = columns(jnp.eye(len(mode), dtype=mode.dtype)[cut:])
-    return white._replace(
-        mode=mapped(mode), family=own @ white.family, coupling=own @ white.coupling - shared
-    )
-
-
-def family_precision(white: Whitening) -> Any:
-    """Precision (F, p) of each latent of a family if all others stay."""
-    return (jnp.linalg.inv(white.family) ** 2).sum(axis=-2)
 
 
 def newton_step(white: Whitening, gradient: Any, sizes: Sizes) -> Any:

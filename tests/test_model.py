@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import numpyro
 import pandas as pd
@@ -16,12 +15,12 @@ from numpyro.infer.inspect import get_model_relations
 
 import bayes_scaling as bs
 from bayes_scaling.evaluate import evaluate, prior_latents
-from bayes_scaling.latents import energy, known_around, pack, prior_draw, rewritten, sizes_of, unpack
+from bayes_scaling.latents import energy, pack, prior_draw, sizes_of, unpack
 from bayes_scaling.law import Law
-from bayes_scaling.layout import Known, Prepared, bucket, prepare
+from bayes_scaling.layout import Prepared, bucket, prepare
 from bayes_scaling.model import hierarchical
 from bayes_scaling.plot.prior import from_prior
-from bayes_scaling.whiten import arrow_hessian, flat_size
+from bayes_scaling.whiten import arrow_hessian
 from tests._laws import constrained, random_inputs, random_values
 from tests._simulate import FOUNDATION, chinchilla_fit, design, grid, power_table
 
@@ -152,47 +151,6 @@ def test_hessian_is_an_arrow() -> None:
         whole[own, own] = blocks[f]
         whole[own, cut:], whole[cut:, own] = coupling[f], coupling[f].T
     np.testing.assert_allclose(whole, dense, atol=1e-8 * np.abs(dense).max())
-
-
-@pytest.mark.parametrize("structure", [None, bs.Structure(rank=4)])
-def test_what_is_known_of_families_decides_coordinates_alone(structure) -> None:
-    """Rewritten latents are the same parameters, and their density differs by the volume of the map."""
-    simulated = design("power_law")
-    prepared = prepare(simulated.law, simulated.runs, structure=structure)
-    shape, data, rng = prepared.shape, prepared.data, np.random.default_rng(0)
-    size = (shape.families, len(shape.pooled))
-    precision = np.exp(rng.normal(2, 2, size)) * (rng.uniform(size=size) < 0.7)
-    other = data._replace(known=Known(precision, rng.normal(size=size)))
-    there = partial(rewritten, shape, data, old=data.known, new=other.known)
-    back = partial(rewritten, shape, data, old=other.known, new=data.known)
-
-    def compared(z):
-        moved = there(z)
-        volume = jnp.linalg.slogdet(jax.jacfwd(there)(z))[1]
-        return moved, back(moved), energy(shape, other, moved) - energy(shape, data, z) - volume
-
-    z = prior_latents(shape, data, 30)
-    with jax.enable_x64(True):
-        moved, again, gap = map(np.asarray, jax.jit(jax.vmap(compared))(z))
-    assert np.abs(moved - z).max() > 0.1
-    np.testing.assert_allclose(again, z, rtol=1e-8, atol=1e-8)
-    np.testing.assert_allclose(gap, 0, atol=1e-7)
-    one, two = (evaluate(shape, d, x, rows=False)["theta"] for d, x in ((data, z), (other, moved)))
-    np.testing.assert_allclose(two, one, rtol=1e-8)
-
-
-def test_what_runs_say_is_read_off_a_precision() -> None:
-    """What is left of the precision of a family's latents without the prior; of padding nothing."""
-    simulated = design("power_law")
-    prepared = prepare(simulated.law, simulated.runs, pad=(0, 8))
-    shape, data = prepared.shape, prepared.data
-    said = np.random.default_rng(0).exponential(30.0, (8, 2)) * (np.arange(8)[:, None] < 3)
-    width = data.spread ** (1 - data.centring[:, None])
-    with jax.enable_x64(True):
-        mode = np.zeros(flat_size(sizes_of(shape, data)))
-        found = known_around(shape, data, mode, width**2 * (said + data.spread**-2))
-    np.testing.assert_allclose(found.precision, said, atol=1e-9)
-    np.testing.assert_allclose(found.value, data.location * (1 - data.centring[:, None] * width))
 
 
 def test_latents_keep_their_places() -> None:

@@ -16,9 +16,7 @@ from bayes_scaling.whiten import (
     Sizes,
     Whitening,
     arrow_hessian,
-    carried,
     factors,
-    family_precision,
     split,
     unwhiten,
     whiten,
@@ -81,24 +79,6 @@ def test_whiten_inverts_unwhiten(quadratic) -> None:
         np.testing.assert_allclose(whiten(white, white.mode, SIZES), 0, atol=1e-12)
     families, population = split(z, SIZES)
     assert (families.shape, population.shape) == ((3, 2), (2,))
-
-
-def test_a_gaussian_is_carried_by_a_map_of_families(quadratic) -> None:
-    """Whitened coordinates of a point are those of what a linear map makes of it."""
-    rng = np.random.default_rng(4)
-    own, shared = rng.normal(size=(3, 2, 2)) + 2 * np.eye(2), rng.normal(size=(3, 2, 2))
-
-    def mapped(z):
-        families, population = split(z, SIZES)
-        moved = jnp.einsum("fij,fj->fi", own, families) + shared @ population + 1.0
-        return jnp.concatenate([moved.reshape(-1), population])
-
-    with jax.enable_x64(True):
-        white = Whitening(quadratic[0], *factors(arrow_hessian(gaussian(quadratic), np.zeros(8), SIZES)))
-        other, z = carried(white, mapped, SIZES), rng.normal(size=8)
-        np.testing.assert_allclose(whiten(other, mapped(z), SIZES), whiten(white, z, SIZES), atol=1e-10)
-        precision = family_precision(white)
-    np.testing.assert_allclose(precision.reshape(-1), np.diag(quadratic[1])[:6])
 
 
 def test_pilot_fit_reaches_the_mode_of_a_curved_potential(quadratic) -> None:
