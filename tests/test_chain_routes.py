@@ -37,7 +37,7 @@ def by(route: str, **options) -> Chain:
     return chain(laws, route=route, structure=None, task_structure=None, **options)
 
 
-@pytest.fixture(scope="module", params=["direct", "both"])  # both goes by the loss on the answers too
+@pytest.fixture(scope="module", params=["direct", "task_loss", "both"])
 def gone(request) -> ChainPosterior:
     return fit_chain(by(request.param), study(), settings=FEW)
 
