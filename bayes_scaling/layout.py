@@ -43,6 +43,8 @@ class Data(NamedTuple):
 
     inputs: tuple[Any, ...]  # (n,) each, or (schedules, segments, 2)
     schedule: Any  # (n,) schedule of each row
+    points: Any  # (m,) rows at which the law is asked: one of each family, schedule and inputs
+    point: Any  # (n,) which of these each row repeats
     response: Any  # (n,) on the link scale, or counts
     trials: Any  # (n,)
     error: Any  # (n,) known standard error on the link scale
@@ -169,10 +171,9 @@ def prepare(
         structure = marks.path
 
     padded = partial(_padded, rows)
-    base = _base(law, measured)
-    target = _target(law, measured, observed)
+    base, target = _base(law, measured), _target(law, measured, observed)
     weights = weights_basis(marks, target, base, stretch, measured.family, cluster, families)
-    noise = law.predicts
+    points, point = _points(measured, rows, shared=pad is not None)
     data = Data(
         inputs=tuple(
             _pad_schedules(measured.inputs[i.name])
@@ -181,7 +182,9 @@ def prepare(
             for i in law.inputs
         ),
         schedule=padded(measured.schedule.astype(np.int32)),
-        response=padded(observed, shift if noise.noise == "student" else 0.0),
+        points=points,
+        point=padded(point),
+        response=padded(observed, shift if law.predicts.noise == "student" else 0.0),
         trials=padded(measured.trials),
         error=padded(error),
         family=padded(measured.family.astype(np.int32)),
@@ -201,7 +204,7 @@ def prepare(
         gram=weights.gram,
         target=padded(weights.target, shift),
         base=np.float64(base),
-        noise=_noise_priors(noise, clustering),
+        noise=_noise_priors(law.predicts, clustering),
         structure=np.array(structure.scale if structure else (0.0, 1.0), dtype=float),
     )
     shape = Shape(
@@ -210,15 +213,15 @@ def prepare(
         supports=tuple(p.support for p in law.parameters),
         pools=tuple(p.pool for p in law.parameters),
         schedules=tuple(i.kind == "schedule" for i in law.inputs),
-        link=noise.link,
-        noise=noise.noise,
+        link=law.predicts.link,
+        noise=law.predicts.noise,
         floor=law.floor,
         families=families,
         clusters=clusters,
         clustering=clustering,
         correlate=correlate and families > 1,
         rank=data.features.shape[1],
-        response=noise.name,
+        response=law.predicts.name,
     )
     return Prepared(law, runs, measured, shape, data, structure, marks, centres, dict(inputs or {}), response)
 
@@ -308,6 +311,21 @@ def _gaps(cluster: np.ndarray, position: np.ndarray) -> np.ndarray:
         steps = np.maximum(position[inner] - position[inner - 1], 1e-9)
         gap[inner] = steps / np.median(steps)
     return gap
+
+
+def _points(measured: Measurements, rows: int, *, shared: bool) -> tuple[np.ndarray, np.ndarray]:
+    """First row of each point of the law's inputs, padded, and which of these points every row is at.
+
+    Seeds repeat a point: the law is asked once for all of them. Every row is a point of its own where tables
+    share a program, where nothing is repeated, or where padding leaves nothing to be saved.
+    """
+    inputs = (values for values in measured.inputs.values() if values.ndim == 1)
+    table = np.column_stack([measured.family, measured.schedule, *inputs])
+    _, first, point = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    count = min(bucket(len(first)), 8 * -(-len(first) // 8))
+    if shared or len(first) == len(table) or count >= rows:
+        return np.arange(rows, dtype=np.int32), np.arange(len(table), dtype=np.int32)
+    return _padded(count, first.astype(np.int32)), point.reshape(-1).astype(np.int32)
 
 
 def _on_link_scale(law: Law, measured: Measurements) -> tuple[np.ndarray, np.ndarray, float, float, float]:

@@ -58,7 +58,7 @@ def hierarchical(shape: Shape, data: Data) -> None:
         ):
             own = numpyro.sample("family", dist.Normal(*family_prior(shape, data, upper)))
     theta = constrained(shape, family_latents(shape, data, upper, own))
-    eta = expected(shape, data, theta, None)
+    eta = expected(shape, data, theta)
     if shape.rank:
         centre, width = conditional_weights(shape, data, eta, upper)
         with numpyro.plate("families", shape.families, dim=-2), numpyro.plate("basis", shape.rank, dim=-1):
@@ -167,13 +167,18 @@ def of_rows(table: Any, family: Any) -> list[Any]:
     return [column[0] if len(column) == 1 else column[family] for column in table.T]
 
 
-def expected(shape: Shape, data: Data, theta: Any, delta: Any) -> Any:
-    """Link-scale prediction of every row, shape (n,), from parameters (F, P) and discrepancy (n,)."""
-    rows = of_rows(theta, data.family)
-    eta = data.shift + data.stretch * predict_rows(shape, data.inputs, data.schedule, rows)
-    if delta is not None:
-        eta = displaced(eta, delta, data.base)
-    return observe.bounded(eta, data.shift, unit_of(shape, data.stretch))
+def expected(shape: Shape, data: Data, theta: Any) -> Any:
+    """Link-scale prediction of every row, shape (n,), from parameters (F, P); rows at one point share it."""
+    inputs, schedule, family = data.inputs, data.schedule, data.family
+    repeated = len(data.points) < len(data.point)
+    if repeated:
+        schedule, family = schedule[data.points], family[data.points]
+        inputs = tuple(
+            x if whole else x[data.points] for x, whole in zip(inputs, shape.schedules, strict=True)
+        )
+    eta = data.shift + data.stretch * predict_rows(shape, inputs, schedule, of_rows(theta, family))
+    eta = observe.bounded(eta, data.shift, unit_of(shape, data.stretch))
+    return eta[data.point] if repeated else eta
 
 
 def unit_of(shape: Shape, stretch: Any) -> Any:

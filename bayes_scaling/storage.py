@@ -137,6 +137,13 @@ def _about(path: Path) -> Iterator[None]:
 # --- the attributes of the root ----------------------------------------------------------------------------
 
 
+def _pad(prepared: Prepared) -> list[int] | None:
+    """Sizes to lay the table out with again; None where it was laid out for itself, seeds at one point."""
+    data = prepared.data
+    alone = len(data.points) < len(data.point)
+    return None if alone else [len(data.valid), prepared.shape.families]
+
+
 def _attributes(posterior: Posterior) -> dict[str, Any]:
     law, prepared = posterior.law, posterior.prepared
     draws = posterior.tree["posterior"].to_dataset()
@@ -157,7 +164,7 @@ def _attributes(posterior: Posterior) -> dict[str, Any]:
         "borrowed": as_json(posterior.conflict.used) if posterior.conflict else "",
         "structure": _json(prepared.structure and asdict(prepared.structure)),
         "correlate": _json(prepared.shape.correlate),
-        "pad": _json([len(prepared.data.valid), prepared.shape.families]),
+        "pad": _json(_pad(prepared)),
         "settings": _json(asdict(posterior.settings)),
         "diagnostics": _json(asdict(posterior.diagnostics)),
         "identifiability": _json(posterior.identifiability),
@@ -374,7 +381,7 @@ def _prepared(tree: xr.DataTree, law: Law, runs: Runs) -> Prepared:
         response=saved["response"],
         structure=structure,
         correlate=saved["correlate"],
-        pad=tuple(saved["pad"]),
+        pad=tuple(saved["pad"]) if saved["pad"] else None,
     )
     drawn, fitted = (
         tuple(map(str, tree.children["posterior"].coords["family"].values)),

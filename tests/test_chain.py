@@ -198,11 +198,15 @@ def test_the_doubt_about_the_loss_reaches_the_accuracy(posterior, result):
     certain = ChainPosterior(
         posterior.chain, posterior.tasks, known(), None, posterior.blocks, posterior.correlation
     )
-    sharp = forecast_tasks(certain, PLANS, family="a", allow_failed=True).task("hellaswag")
+    # shares of few draws scatter by five points around zero, and none is negative
+    sharp = [
+        forecast_tasks(certain, PLANS, family="a", allow_failed=True, seed=s).task("hellaswag")
+        for s in range(12)
+    ]
     mine = result.task("hellaswag")
     assert (mine.variance["loss_parameters"] > 0).all()
-    assert (sharp.variance["loss_parameters"] < 0.05 * sharp.sd**2).all()
-    assert (sharp.sd < mine.sd).all()
+    assert (np.mean([one.variance["loss_parameters"] / one.sd**2 for one in sharp], axis=0) < 0.05).all()
+    assert (sharp[0].sd < mine.sd).all()
 
 
 @pytest.mark.parametrize("target", ["mean", "new_run", "measurement"])

@@ -107,6 +107,24 @@ def test_density_sees_the_runs_and_not_the_padding() -> None:
     np.testing.assert_allclose(np.asarray(found) - of_prior, plain, rtol=1e-10)
 
 
+@pytest.mark.parametrize("name", ["chinchilla", "lr_annealing"])
+def test_a_law_is_asked_once_for_all_seeds(name) -> None:
+    """Rows that repeat a point share what the law says there; density and slopes are those of all rows."""
+    once = design(name)
+    each = prepare(once.law, once.runs, pad=(1, 1))
+    distinct = {"chinchilla": 15, "lr_annealing": 30}[name]
+    assert len(set(np.asarray(once.data.point)[: len(once.runs)])) == distinct
+    assert len(once.data.points) < len(once.data.response) == len(each.data.points)
+    latents = prior_latents(once.shape, once.data, 10)
+    with jax.enable_x64(True):
+        (value, slope), (all_values, all_slopes) = (
+            jax.jit(jax.vmap(jax.value_and_grad(partial(energy, p.shape, p.data))))(latents)
+            for p in (once, each)
+        )
+    np.testing.assert_allclose(value, all_values, rtol=1e-10)
+    np.testing.assert_allclose(slope, all_slopes, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize(("structure", "shift"), [(None, -7.0), (bs.Structure(rank=4), 0.0)])
 def test_the_unit_of_a_real_response_decides_nothing(structure, shift) -> None:
     """In another unit the density moves by a constant, and forecasts are the same in that unit.

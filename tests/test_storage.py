@@ -23,6 +23,7 @@ from bayes_scaling.law import mean
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.runs import assemble
 from bayes_scaling.storage import StorageError, _release, _variant, load, save
+from tests._simulate import chinchilla_fit
 
 LAW = bs.law("chinchilla")
 HERE = metadata.version("bayes_scaling")
@@ -106,6 +107,15 @@ def test_nothing_is_lost(posterior, saved):
     for name, group in posterior.tree.children.items():
         xr.testing.assert_identical(loaded.tree[name].to_dataset(), group.to_dataset())
     pd.testing.assert_frame_equal(loaded.summary(), posterior.summary())
+
+
+def test_runs_with_seeds_come_back_as_they_were(tmp_path):
+    """Where seeds repeat a point, its arrays are shorter than those of the runs."""
+    prepared = chinchilla_fit().prepared
+    assert len(prepared.data.points) < len(prepared.data.point)
+    loaded = load(save(chinchilla_fit(), tmp_path / "seeds.nc")).prepared
+    assert loaded.shape == prepared.shape
+    jax.tree.map(np.testing.assert_array_equal, loaded.data, prepared.data)
 
 
 def test_saving_changes_nothing_in_memory_and_can_be_repeated(posterior, saved, tmp_path):

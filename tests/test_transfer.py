@@ -272,7 +272,7 @@ def test_an_anchored_prior_means_the_same_curve_on_another_table(simple) -> None
     moved = anchored(prepared, simple.anchor)
     theta = np.array([[0.6, 0.5, 0.2]])
     with jax.enable_x64(True):
-        found = np.asarray(expected(moved.shape, moved.data, theta, None))[:4]
+        found = np.asarray(expected(moved.shape, moved.data, theta))[:4]
     x = prepared.measured.inputs["x"] / simple.anchor.centres["x"]
     np.testing.assert_allclose(found, simple.anchor.shift + np.log(0.6 + 0.5 * x**-0.2), rtol=1e-10)
     assert with_prior(prepared, simple).centres == simple.anchor.centres
