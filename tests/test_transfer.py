@@ -21,7 +21,7 @@ from bayes_scaling import _arguments
 from bayes_scaling.borrowed import conflict as conflicts
 from bayes_scaling.borrowed.conflict import TRUST, borrow, mixed
 from bayes_scaling.borrowed.file import as_json, from_json, read_prior, save_prior
-from bayes_scaling.borrowed.model import anchored, placed, structure_of, tokenizer, with_prior
+from bayes_scaling.borrowed.model import anchored, noise_terms, placed, structure_of, tokenizer, with_prior
 from bayes_scaling.borrowed.record import ANY, STRUCTURE, Prior, PriorError, noise_only, normal_summary
 from bayes_scaling.cli import app
 from bayes_scaling.covariates import regress
@@ -30,12 +30,13 @@ from bayes_scaling.evaluate import prior_latents
 from bayes_scaling.forecast import DiagnosticsRefused
 from bayes_scaling.law import Z90
 from bayes_scaling.layout import prepare
-from bayes_scaling.model import expected
+from bayes_scaling.model import SPREAD_SD, expected
 from bayes_scaling.posterior import Posterior, lean
 from bayes_scaling.priors import as_prior, prior, priors
 from bayes_scaling.sample import Draws
 from bayes_scaling.storage import save
-from tests._simulate import TRUTH, chinchilla_table
+from bayes_scaling.structure import Structure
+from tests._simulate import TRUTH, chinchilla_table, design
 
 #: The module: the package exports the function under the same name.
 transfer = import_module("bayes_scaling.transfer")
@@ -132,6 +133,36 @@ def test_a_new_family_is_wider_than_the_population_and_covers_the_families(poste
     low, high = term.interval
     assert all(low < values(q, CHANCE[f])["E"] < high for f, q in QUALITY.items())
     assert high / low < 0.6 * np.divide(*LAW.parameter("E").interval[::-1]), "narrower than the law's own"
+
+
+@pytest.mark.parametrize(
+    ("name", "structure", "terms"),
+    [("lr_annealing", None, 6), ("coverage_exp_power", None, 1), ("chinchilla", Structure(rank=4), 4)],
+)
+def test_what_has_learnt_nothing_hands_on_the_prior(name, structure, terms) -> None:
+    """Every kind of term: shared and pooled parameters, checkpoints, counts, the discrepancy's scale."""
+    prepared = prepare(bs.law(name), design(name).runs, structure=structure)
+    data, parameters = prepared.data, prepared.law.parameters
+    latents = prior_latents(prepared.shape, data, 4000)[None]
+    nothing = {name: np.zeros(latents.shape[:2]) for name in STATISTICS}
+    found = transfer.transfer(passed(lean(prepared, Draws(latents, nothing, 0, False, 0.0), FEW)))
+    # the spread is log-normal: its mean square is that of exp(2 SPREAD_SD normal)
+    between = np.where(np.isin(np.arange(len(parameters)), prepared.shape.pooled), data.spread, 0.0)
+    scale = np.sqrt(data.scale**2 + between**2 * np.exp(2 * SPREAD_SD**2))
+    for k, p in enumerate(parameters):
+        term = found.term(p.name)
+        assert term.location == pytest.approx(data.location[k], abs=0.1 * scale[k])
+        assert term.scale == pytest.approx(scale[k], rel=0.15)
+        assert (term.spread == 0) == (between[k] == 0)
+        assert term.spread == pytest.approx(between[k], rel=0.1)
+    noise = [found.term(label) for label in noise_terms(prepared.shape.noise)[:terms]]
+    location, width = data.noise.T
+    np.testing.assert_allclose([t.location for t in noise], location, atol=0.1 * width.max())
+    np.testing.assert_allclose([t.scale for t in noise], width, rtol=0.1)
+    assert (found.term(STRUCTURE) is None) == (structure is None)
+    if structure:
+        assert found.term(STRUCTURE).location == pytest.approx(data.structure[0], abs=0.1)
+        assert found.term(STRUCTURE).scale == pytest.approx(data.structure[1], rel=0.1)
 
 
 def test_it_says_where_it_comes_from(learnt) -> None:
