@@ -268,7 +268,7 @@ def test_the_discrepancy_at_draw_specific_inputs_has_the_covariance_of_the_kerne
     assert np.corrcoef(found[:, 0], weights @ features(marks, at)[0][0])[0, 1] > 0.3
 
 
-def test_routes_are_averaged_and_their_disagreement_is_structure(result):
+def test_routes_are_averaged_and_their_disagreement_is_structure(posterior, result):
     alone = average_routes([result], [2.0])
     np.testing.assert_array_equal(np.sort(alone.draws, axis=0), np.sort(result.draws, axis=0))
     moved = replace(result, draws=result.draws + 0.1)
@@ -280,6 +280,9 @@ def test_routes_are_averaged_and_their_disagreement_is_structure(result):
     np.testing.assert_allclose(grown, 0.05**2, rtol=0.1)
     with pytest.raises(ChainError, match="2 forecasts need as many weights"):
         average_routes([result, moved], [1.0])
+    other = forecast_tasks(posterior, PLANS, family="a", target="mean", allow_failed=True)
+    with pytest.raises(ChainError, match="must be of the same plans, families, tasks and target"):
+        average_routes([result, other], [1.0, 1.0])
 
 
 def test_hidden_models_are_forecast_and_scored():
@@ -292,6 +295,13 @@ def test_hidden_models_are_forecast_and_scored():
     assert table.inside.mean() > 0.5
     with pytest.raises(BacktestError, match="leaves or hides no model"):
         backtest_tasks(SPEC, bs.read_runs(study()), factor=1e9)
+    with pytest.raises(BacktestError, match=r"factor is 0\.5, expected a finite number above 1"):
+        backtest_tasks(SPEC, bs.read_runs(study()), factor=0.5)
+    with pytest.raises(BacktestError, match="needs the columns params and tokens"):
+        backtest_tasks(SPEC, bs.read_runs(study().drop(columns="tokens")), factor=6)
+    few = study().groupby("params").head(1)
+    with pytest.raises(BacktestError, match="a cut at 1/6 leaves 4 models, fewer than six"):
+        backtest_tasks(SPEC, bs.read_runs(few), factor=6)
 
 
 def test_questions_that_cannot_be_answered(posterior, result):

@@ -26,6 +26,8 @@ from bayes_scaling.decide._move import moved
 from bayes_scaling.decide.monitor import carriers
 from bayes_scaling.forecast import DiagnosticsRefused
 from bayes_scaling.law import mean
+from bayes_scaling.measurements import measurements
+from bayes_scaling.plot.prior import from_prior
 from bayes_scaling.posterior import Posterior
 from bayes_scaling.predict import predict
 from bayes_scaling.storage import save
@@ -373,6 +375,43 @@ def test_schedules_by_name_say_where_a_run_ends() -> None:
     assert len(read["schedule"]) == 12_000
     with pytest.raises(decide.DecisionError, match="schedule 'steps' was not fitted; did you mean 'step'"):
         flight.read_plan(known, {"schedule": "steps"})
+
+
+def test_a_run_with_a_schedule_joins_the_fitted_table() -> None:
+    """Its table names the schedule and gives standard errors; what the law does not cover is left out."""
+    prepared = design("lr_annealing")
+    known = from_prior(prepared.law, prepared.runs, draws=20)
+    table = pd.DataFrame(
+        {"step": [200.0, 3000.0, 6000.0, 9500.0], "loss": [5.0, 3.4, 3.2, np.nan], "loss_se": 0.01}
+    ).assign(schedule="step")
+    plan = flight.fill_plan(known, bs.read_runs(table), {})
+    assert plan == {"schedule": "step"}
+    plan = flight.read_plan(known, plan)
+    points = flight.read_points(known, plan, 1000.0, table)
+    assert points.at.tolist() == [3000.0, 6000.0]
+    assert any("1 points before step 1000 do not count" in note for note in points.notes)
+    runs, family = flight.with_points(known, plan, "new", points)
+    added = runs.table.tail(2)
+    assert family == "run in flight"
+    assert added["loss"].tolist() == [3.4, 3.2]
+    assert added["loss_se"].tolist() == [0.01, 0.01]
+    assert set(added["schedule"]) == {"run in flight"}
+    np.testing.assert_array_equal(runs.schedules["run in flight"], known.runs.schedules["step"])
+    assert (
+        runs.table["schedule"].head(len(prepared.runs)).tolist() == prepared.runs.table["schedule"].tolist()
+    )
+
+
+def test_a_run_joins_a_table_that_names_no_families() -> None:
+    x = np.geomspace(1.0, 1e3, 8)
+    known = from_prior(bs.law("power_law"), bs.read_runs(pd.DataFrame({"x": x, "y": x**-0.2})), draws=20)
+    points = flight.read_points(known, {"x": 1e5}, 0.0, pd.DataFrame({"x": [1e4, 5e4], "y": [0.2, 0.1]}))
+    runs, family = flight.with_points(known, {"x": 1e5}, known.families[0], points)
+    assert set(runs.table["family"]) == {family} == {"all"}
+    assert runs.table["run"].tail(2).tolist() == ["run in flight"] * 2
+    assert measurements(runs, known.law).run.tolist() == [*range(8), 8, 8]
+    with pytest.raises(decide.DecisionError, match="x is missing or negative in row 1"):
+        flight.read_points(known, {"x": 1e5}, 0.0, pd.DataFrame({"x": [np.nan, 5e4], "y": [0.2, 0.1]}))
 
 
 def test_points_that_tell_the_same_are_passed_over(posterior) -> None:

@@ -9,6 +9,7 @@ from importlib import import_module
 from statistics import NormalDist
 
 import numpy as np
+import pandas as pd
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -34,6 +35,7 @@ from bayes_scaling.decide.reach import first_below
 from bayes_scaling.forecast import DiagnosticsRefused, ForecastError
 from bayes_scaling.laws._terms import D0, N0
 from bayes_scaling.laws.pretraining.chinchilla import LAW
+from bayes_scaling.plot.prior import from_prior
 from bayes_scaling.storage import save
 from tests._decide import PLAN, fitted, known
 from tests._simulate import TRUTH
@@ -324,6 +326,16 @@ def test_accuracies_are_fractions() -> None:
         read_targets(response, {"accuracy": 70})
     with pytest.raises(DecisionError, match="one target for 2 tasks"):
         read_targets({**response, "b": response["n_correct"]}, 0.5)
+
+
+def test_two_plans_need_one_response_and_at_most_two_families() -> None:
+    other = {"params": 2.8e11, "tokens": 3e11}
+    with pytest.raises(DecisionError, match="family names 3 families for two plans"):
+        beats(fitted(), PLAN, other, family=("a", "b", "c"))  # type: ignore[arg-type]
+    x = np.geomspace(1.0, 1e3, 8)
+    curve = from_prior(bs.law("power_law"), bs.read_runs(pd.DataFrame({"x": x, "y": x**-0.2})), draws=20)
+    with pytest.raises(DecisionError, match="on one response only, found 'loss' and 'y'"):
+        beats(fitted(), PLAN, {"x": 1e5}, versus=curve)
 
 
 def test_failed_diagnostics_refuse() -> None:
