@@ -6,21 +6,24 @@ A law is a pure function of one run together with a table of what its symbols me
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax.numpy as jnp
 
+from bayes_scaling._declared import LawError as LawError
+from bayes_scaling._declared import check_input, check_response, one_of, same_names
+from bayes_scaling._declared import nearest as nearest
 from bayes_scaling.supports import FROM_SUPPORT, SUPPORT_RANGE, TO_SUPPORT, Support
 
 Pool = Literal["shared", "rigid", "tight", "partial", "separate"]
 Link = Literal["log", "identity", "logit", "loglog"]
 Noise = Literal["student", "beta_binomial", "negative_binomial"]
+Centre = Literal["none", "data"]
 Values = Mapping[str, float]
 
 #: Two-sided 90 % point of the unit normal: a prior interval spans ``2 * Z90`` standard deviations.
@@ -28,10 +31,6 @@ Z90 = NormalDist().inv_cdf(0.95)
 
 #: Prior median of the spread between families, in unconstrained units.
 POOL_SCALE: Mapping[Pool, float] = MappingProxyType({"rigid": 0.01, "tight": 0.1, "partial": 0.3})
-
-
-class LawError(ValueError):
-    """A law is declared or asked for wrongly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,11 @@ class Input:
     centre : {"none", "data"}
         ``"data"`` hands the law ``x / x0`` with ``x0`` the geometric mean over the fitted runs, for laws
         of an arbitrary quantity that have no natural reference of their own.
+
+    Raises
+    ------
+    LawError
+        If a word is unknown or the range does not increase.
     """
 
     name: str
@@ -60,7 +64,10 @@ class Input:
     meaning: str
     typical: tuple[float, float]
     kind: Literal["positive", "schedule"] = "positive"
-    centre: Literal["none", "data"] = "none"
+    centre: Centre = "none"
+
+    def __post_init__(self) -> None:
+        check_input(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ class Parameter:
     Raises
     ------
     LawError
-        If the interval is not increasing or leaves the support.
+        If a word is unknown, or the interval is not increasing or leaves the support.
     """
 
     name: str
@@ -95,11 +102,14 @@ class Parameter:
     meaning: str = ""
 
     def __post_init__(self) -> None:
+        where = f"parameter {self.name!r}"
+        one_of(f"{where}: support", self.support, get_args(Support))
+        one_of(f"{where}: pool", self.pool, get_args(Pool))
         low, high = self.interval
         floor, ceiling = SUPPORT_RANGE[self.support]
         if not floor < low < high < ceiling:
             raise LawError(
-                f"parameter {self.name!r}: the 90 % prior interval {self.interval} must increase and lie "
+                f"{where}: the 90 % prior interval {self.interval} must increase and lie "
                 f"inside the {self.support} support ({floor:g}, {ceiling:g})"
             )
 
@@ -153,6 +163,11 @@ class Response:
     overdispersion : tuple of float, optional
         90 % prior interval of what makes counts vary more than luck does, the inverse concentration of the
         beta-binomial or that of the negative binomial. None: as for all counts of that kind.
+
+    Raises
+    ------
+    LawError
+        If a word is unknown, link and noise do not go together, or an interval is none.
     """
 
     name: str
@@ -160,12 +175,15 @@ class Response:
     link: Link = "log"
     noise: Noise = "student"
     trials: str = ""
-    centre: Literal["none", "data"] = "none"
+    centre: Centre = "none"
     reference: float = 1.0
     scatter: tuple[float, float] = (1.5e-3, 5e-2)
     seed_share: tuple[float, float] = (0.02, 0.8)
     seed_slope: tuple[float, float] = (-0.5, 0.5)
     overdispersion: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        check_response(self)
 
 
 def loss(unit: str = "nat/token", name: str = "loss") -> Response:
@@ -175,12 +193,12 @@ def loss(unit: str = "nat/token", name: str = "loss") -> Response:
     )
 
 
-def positive(name: str = "y", unit: str = "1", centre: Literal["none", "data"] = "data") -> Response:
+def positive(name: str = "y", unit: str = "1", centre: Centre = "data") -> Response:
     """Any positive quantity (error rate, normalised loss, optimum, ...), log link."""
     return Response(name, unit, "log", centre=centre)
 
 
-def real(name: str = "y", unit: str = "1", centre: Literal["none", "data"] = "data") -> Response:
+def real(name: str = "y", unit: str = "1", centre: Centre = "data") -> Response:
     """Any real quantity, identity link."""
     return Response(name, unit, "identity", centre=centre, scatter=(1e-2, 0.5))
 
@@ -316,8 +334,8 @@ class Law:
         positional = [a.name for a in arguments if a.kind is not inspect.Parameter.KEYWORD_ONLY]
         keywords = [a.name for a in arguments if a.kind is inspect.Parameter.KEYWORD_ONLY]
         where = f"law {self.name!r}"
-        _same_names(f"{where}: inputs", [i.name for i in self.inputs], positional)
-        _same_names(f"{where}: parameters", [p.name for p in self.parameters], keywords)
+        same_names(f"{where}: inputs", [i.name for i in self.inputs], positional)
+        same_names(f"{where}: parameters", [p.name for p in self.parameters], keywords)
         for label, names, known in (
             ("floor", [self.floor] if self.floor else [], keywords),
             ("monotone", list(self.monotone), positional),
@@ -376,25 +394,3 @@ def with_priors(law: Law, intervals: Mapping[str, tuple[float, float]]) -> Law:
         for p in law.parameters
     )
     return replace(law, parameters=changed)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error message: the nearest known name, and all of them."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    guess = f"did you mean {close[0]!r}? " if close else ""
-    return f"{guess}known: {', '.join(names) or 'none'}"
-
-
-def _same_names(label: str, declared: list[str], expected: list[str]) -> None:
-    missing = [n for n in expected if n not in declared]
-    extra = [n for n in declared if n not in expected]
-    if not missing and not extra:
-        if label.endswith("inputs") and declared != expected:
-            raise LawError(f"{label} are declared as {declared} but the function takes them as {expected}")
-        return
-    hints = "; ".join(nearest(name, expected) for name in extra)
-    raise LawError(
-        f"{label} and the function's signature differ: declared but not in the function {extra}, "
-        f"in the function but not declared {missing}" + (f"; {hints}" if hints else "")
-    )

@@ -21,9 +21,9 @@ ROOT = Path(bayes_scaling.__file__).parent
 
 #: From top to bottom: a module imports only from those above it. Folders count as one module.
 ORDER = (
-    "supports", "law", "observe", "laws", "units", "_checks", "_files", "_memory", "_tables", "runs",
-    "measurements", "structure", "layout", "diagnostics", "model", "whiten", "pilot", "turn", "latents",
-    "engine", "sample", "evaluate", "batch", "borrowed", "priors", "tree", "posterior",
+    "_declared", "supports", "law", "observe", "laws", "units", "_checks", "_files", "_memory", "_tables",
+    "runs", "measurements", "structure", "layout", "diagnostics", "model", "whiten", "pilot", "turn",
+    "latents", "engine", "sample", "evaluate", "batch", "borrowed", "priors", "tree", "posterior",
     "average", "predict", "scores", "verdict", "forecast", "_fingerprint", "_netcdf", "storage",
     "covariates", "transfer",
     "rivals", "cells", "backtest", "compare", "chain", "decide", "plot", "report", "datasets", "_options",

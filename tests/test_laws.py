@@ -6,6 +6,8 @@ import inspect
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
+from typing import get_args
 
 import _laws
 import jax
@@ -15,19 +17,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bayes_scaling._declared import CENTRES, LINKS
 from bayes_scaling.law import (
+    POOL_SCALE,
     Z90,
+    Centre,
+    Input,
     Law,
     LawError,
+    Link,
+    Noise,
     Parameter,
+    Pool,
     Published,
     Reference,
+    Response,
+    events,
     loss,
     mean,
+    positive,
+    successes,
     unlink,
     with_priors,
 )
 from bayes_scaling.laws import folder, law, laws
+from bayes_scaling.supports import SUPPORT_RANGE, Support
 
 CASES = _laws.cases()
 DRAWS = 1000
@@ -199,6 +213,42 @@ def test_a_law_with_other_names_than_its_function_says_which():
 def test_a_prior_outside_its_support_is_refused(interval, support):
     with pytest.raises(LawError, match=f"parameter 'p'.*must increase and lie inside the {support} support"):
         Parameter("p", interval, support)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: Parameter("p", (1, 2), "posiitve"), "'p': support is 'posiitve'; did you mean 'positive'"),
+        (lambda: Parameter("p", (1, 2), pool="tigth"), "'p': pool is 'tigth'; did you mean 'tight'"),
+        (lambda: Input("x", "1", "", (1, 2), kind="schedules"), "'x': kind is 'schedules'; did you mean"),
+        (lambda: Input("x", "1", "", (1, 2), centre="none "), "'x': centre is 'none '; did you mean 'none'"),
+        (lambda: Input("x", "1", "", (2, 1)), r"typical range is \(2, 1\), expected two positive numbers"),
+        (lambda: Response("y", "1", "logg"), "'y': link of student noise is 'logg'; did you mean 'log'"),
+        (lambda: Response("y", "1", noise="normal"), "'y': noise is 'normal'; .*known: student, beta_bin"),
+        (lambda: replace(events(), link="logit"), "link of negative_binomial noise is 'logit'"),
+        (lambda: successes(link="log"), "link of beta_binomial noise is 'log'; .*known: logit, loglog"),
+        (lambda: successes(trials=""), "beta_binomial noise needs the column of its trials"),
+        (lambda: replace(positive(), trials="n"), "trials is 'n', but student noise has no trials"),
+        (lambda: replace(positive(), centre="mean"), "centre is 'mean'"),
+        (lambda: replace(positive(), reference=0.0), "reference is 0.0, expected a positive number"),
+        (lambda: replace(positive(), scatter=(0.1, 0.1)), r"scatter is \(0.1, 0.1\), expected two numbers"),
+        (lambda: replace(positive(), seed_share=(0.1, 1.0)), r"increase inside \(0, 1\)"),
+        (lambda: replace(positive(), seed_slope=0.5), "seed_slope is 0.5, expected two numbers"),
+        (lambda: replace(events(), overdispersion=(-1, 1)), r"overdispersion is \(-1, 1\)"),
+    ],
+)
+def test_a_misspelt_declaration_is_refused(made, message):
+    """A word that nobody knows would else be taken for a default."""
+    with pytest.raises(LawError, match=message):
+        made()
+
+
+def test_words_of_a_declaration_are_those_of_its_types():
+    assert get_args(Noise) == tuple(LINKS)
+    assert set(get_args(Link)) == {link for links in LINKS.values() for link in links}
+    assert get_args(Centre) == CENTRES
+    assert set(POOL_SCALE) | {"shared", "separate"} == set(get_args(Pool))
+    assert set(get_args(Support)) == set(SUPPORT_RANGE)
 
 
 def test_priors_can_be_replaced_by_name():
