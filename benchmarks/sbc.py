@@ -37,10 +37,9 @@ from bayes_scaling.law import mean as mean_of
 from bayes_scaling.layout import Data, Prepared, prepare, responding
 from bayes_scaling.sample import Draws
 
-LAWS = ("chinchilla", "gadre_overtraining", "kaplan_nd", "power_law_offset", "saturating_m4",
-        "smoothly_broken_power_law", "error_vs_loss_exp", "coverage_exp_power")  # fmt: skip
 ROWS, TRIALS = 15, 500
 SETTINGS = Settings(chains=4, warmup=300, draws=500, most_draws=9000)  # chains go on as a user's would
+BARE = Settings(chains=2, warmup=200, draws=300, most_draws=1500)
 SEED = 7  # of the truths and of the data that are made from them
 BLOCK = 20  # replications that are fitted together, and kept when they are finished
 #: Posterior draws among which a truth is ranked; thinned, because ranks of correlated draws are not uniform.
@@ -69,10 +68,20 @@ def design(law: Law, structure: bs.Structure | None) -> Prepared:
     return prepare(law, bs.read_runs(table), structure=structure)
 
 
+def with_data() -> list[str]:
+    """Laws that real measurements were fitted with, but for those of schedules."""
+    every = (bs.law(name) for name in bs.laws())
+    return [one.name for one in every if one.checked_on and all(i.kind == "positive" for i in one.inputs)]
+
+
+def settings_of(prepared: Prepared) -> Settings:
+    return SETTINGS if prepared.structure else BARE
+
+
 def block(prepared: Prepared, truths: list[dict[str, np.ndarray]], first: int) -> list[dict[str, float]]:
     """Fit the data that were replicated from some truths, all at once; ``first`` numbers the replications."""
     made = [responding(prepared, truth["replicated"]) for truth in truths]
-    drawn = sample_each(prepared.shape, made, SETTINGS, seeds=range(first, first + len(made)))
+    drawn = sample_each(prepared.shape, made, settings_of(prepared), seeds=range(first, first + len(made)))
     found = {k: ranks(prepared, made[k], truths[k], draws) for k, draws in drawn}
     return [found[k] for k in range(len(made))]
 
@@ -124,7 +133,15 @@ def replicate(
 def mark(prepared: Prepared, seed: int) -> str:
     """Of what decides the replications: results of other versions are not gone on with."""
     priors = [(p.name, p.interval, p.support, p.pool) for p in prepared.law.parameters]
-    about = (bs.__version__, SETTINGS, RANKED, priors, prepared.runs.hash, prepared.shape.rank, seed)
+    about = (
+        bs.__version__,
+        settings_of(prepared),
+        RANKED,
+        priors,
+        prepared.runs.hash,
+        prepared.shape.rank,
+        seed,
+    )
     return hashlib.sha256(repr(about).encode()).hexdigest()[:12]
 
 
@@ -159,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("laws", nargs="*", default=list(LAWS))
+    parser.add_argument("laws", nargs="*", help="default: every law with data, but for those of schedules")
     parser.add_argument("--replications", type=int, default=100)
     parser.add_argument("--bare", action="store_true", help="without the structural discrepancy")
     parser.add_argument("--resume", type=Path, help="folder that keeps finished replications")
@@ -168,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.resume:
         options.resume.mkdir(parents=True, exist_ok=True)
-    for name in options.laws:
+    for name in options.laws or with_data():
         start, law = time.perf_counter(), bs.law(name)
         structure = None if options.bare else bs.Structure()
         found = replicate(law, structure, options.replications, options.resume, options.jobs, options.seed)

@@ -95,6 +95,26 @@ def _annealing(seeds: int) -> bs.Runs:
     return bs.read_runs(pd.DataFrame(rows), schedules=schedules)
 
 
+def typical(name: str) -> Prepared | None:
+    """Runs of two families at random inputs of a law's typical ranges; None for laws of schedules."""
+    law = bs.law(name)
+    if any(i.kind == "schedule" for i in law.inputs):
+        return None
+    rng, predicts = np.random.default_rng(0), law.predicts
+    table = pd.DataFrame({i.name: np.exp(rng.uniform(*np.log(i.typical), 12)) for i in law.inputs})
+    table["family"] = ["a", "b"] * 6
+    # a column called loss is in nats per token
+    response = "bpb" if predicts.unit == "bit/byte" else predicts.name
+    if predicts.noise == "student":
+        low, high = (1.0, 4.0) if predicts.link in ("log", "identity") else (0.2, 0.8)
+        table[response] = np.linspace(low, high, 12)
+    else:
+        table[response] = np.arange(12)
+    if predicts.trials:
+        table[predicts.trials] = 100
+    return prepare(law, bs.read_runs(table), response=None if response == predicts.name else response)
+
+
 def replications(
     prepared: Prepared, count: int, seed: int = 0
 ) -> Iterator[tuple[Data, Mapping[str, np.ndarray]]]:

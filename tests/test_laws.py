@@ -41,6 +41,7 @@ from bayes_scaling.law import (
     with_priors,
 )
 from bayes_scaling.laws import folder, law, laws
+from bayes_scaling.laws._terms import logit_of_log
 from bayes_scaling.supports import SUPPORT_RANGE, Support
 
 CASES = _laws.cases()
@@ -241,6 +242,14 @@ def test_a_misspelt_declaration_is_refused(made, message):
     """A word that nobody knows would else be taken for a default."""
     with pytest.raises(LawError, match=message):
         made()
+
+
+def test_log_odds_of_what_is_certain_are_finite():
+    """Far tails of a prior round a probability to one; a slope that is no number would end a chain."""
+    with jax.enable_x64(True):
+        values, slopes = zip(*map(jax.value_and_grad(logit_of_log), (-1e-3, -1e-20, 0.0)), strict=True)
+    np.testing.assert_allclose(values, [np.log(1e3), 20 * np.log(10), 30 * np.log(10)], rtol=1e-3)
+    assert np.isfinite(slopes).all()
 
 
 def test_words_of_a_declaration_are_those_of_its_types():

@@ -16,13 +16,12 @@ from numpyro.infer.inspect import get_model_relations
 import bayes_scaling as bs
 from bayes_scaling.evaluate import evaluate, prior_latents
 from bayes_scaling.latents import energy, pack, prior_draw, sizes_of, unpack
-from bayes_scaling.law import Law
 from bayes_scaling.layout import Prepared, bucket, prepare
 from bayes_scaling.model import hierarchical
 from bayes_scaling.plot.prior import from_prior
 from bayes_scaling.whiten import arrow_hessian
 from tests._laws import constrained, random_inputs, random_values
-from tests._simulate import FOUNDATION, chinchilla_fit, design, grid, power_table
+from tests._simulate import FOUNDATION, chinchilla_fit, design, grid, power_table, typical
 
 DRAWS = 100
 
@@ -53,33 +52,13 @@ def test_potential_is_finite_at_prior_draws(name) -> None:
     assert_finite(prepared)
 
 
-def simple_table(law: Law) -> pd.DataFrame | None:
-    """Runs of two families at random inputs of their typical ranges; None for laws of schedules."""
-    if any(i.kind == "schedule" for i in law.inputs):
-        return None
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame({i.name: np.exp(rng.uniform(*np.log(i.typical), 12)) for i in law.inputs})
-    frame["family"] = ["a", "b"] * 6
-    predicts = law.predicts
-    if predicts.noise == "beta_binomial":
-        return frame.assign(**{predicts.trials: 100, predicts.name: np.arange(12)})
-    if predicts.noise == "negative_binomial":
-        return frame.assign(**{predicts.name: np.arange(12)})
-    low, high = {"log": (1.0, 4.0), "identity": (1.0, 4.0)}.get(predicts.link, (0.2, 0.8))
-    return frame.assign(**{predicts.name: np.linspace(low, high, 12)})
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in bs.laws() if n not in FOUNDATION])
 def test_potential_of_every_law_is_finite(name) -> None:
-    law = bs.law(name)
-    table = simple_table(law)
-    if table is None:
+    prepared = typical(name)
+    if prepared is None:
         pytest.skip("takes schedules: see lr_annealing")
-    response = None
-    if law.predicts.unit == "bit/byte":  # a column called loss is in nats per token
-        table, response = table.rename(columns={law.predicts.name: "bpb"}), "bpb"
-    assert_finite(prepare(law, bs.read_runs(table), response=response))
+    assert_finite(prepared)
 
 
 def test_density_sees_the_runs_and_not_the_padding() -> None:
@@ -195,12 +174,12 @@ def test_model_can_be_drawn() -> None:
 @pytest.mark.parametrize(("name", "share"), [("hestness_learning_curve", 0.01), ("chinchilla", 0.1)])
 def test_families_differ_as_much_as_their_pooling_says(name, share) -> None:
     """Before any data: exponents of two families differ by this share, times the root of two, about."""
-    law = bs.law(name)
-    prepared = prepare(law, bs.read_runs(simple_table(law)))
+    prepared = typical(name)
+    assert prepared is not None
     draws = evaluate(
         prepared.shape, prepared.data, prior_latents(prepared.shape, prepared.data, 2000), rows=False
     )
-    alpha = np.log(draws["theta"][:, :, [p.name for p in law.parameters].index("alpha")])
+    alpha = np.log(draws["theta"][:, :, prepared.shape.names.index("alpha")])
     # half of a normal lies within 0.67 standard deviations; that the spread is not known changes that little
     assert np.median(np.abs(alpha[:, 0] - alpha[:, 1])) == pytest.approx(0.67 * 2**0.5 * share, rel=0.15)
 

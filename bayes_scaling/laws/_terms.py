@@ -11,6 +11,8 @@ from jax.scipy.special import gammaln
 #: Reference scales of pretraining laws: near them the ridges (log A, alpha) and (log B, beta) vanish.
 N0 = 5e8
 D0 = 2e10
+#: Nats by which a probability stays below one: its log odds end at 69, far beyond what data can show.
+LEAST_NATS = 1e-30
 
 
 def log_sum_exp(*terms: Any) -> Any:
@@ -127,7 +129,8 @@ def logit_between(score: Any, floor: Any, reach: Any) -> Any:
 
 
 def logit_of_log(log_p: Any) -> Any:
-    """Log odds of a probability that is given by its log."""
+    """Log odds of a probability that is given by its log; finite for one that rounding has made certain."""
+    log_p = jnp.minimum(log_p, -LEAST_NATS)
     return log_p - jnp.log(-jnp.expm1(log_p))
 
 
