@@ -13,6 +13,8 @@ N0 = 5e8
 D0 = 2e10
 #: Nats by which a probability stays below one: its log odds end at 69, far beyond what data can show.
 LEAST_NATS = 1e-30
+#: Log of the largest number that a term grows to, where a prior's tail would overflow and its slope be none.
+MOST_LOG = 80.0
 
 
 def log_sum_exp(*terms: Any) -> Any:
@@ -25,6 +27,11 @@ def log_sum_exp(*terms: Any) -> Any:
         largest = jnp.maximum(largest, term)
     largest = jax.lax.stop_gradient(jnp.where(jnp.isfinite(largest), largest, 0.0))
     return largest + jnp.log(sum(jnp.exp(term - largest) for term in terms))
+
+
+def bounded_exp(value: Any) -> Any:
+    """``exp(value)``, no larger than ``exp(MOST_LOG)``: what decays or saturates has done so long before."""
+    return jnp.exp(jnp.minimum(value, MOST_LOG))
 
 
 def log_power(amplitude: Any, exponent: Any, ratio: Any) -> Any:
@@ -44,7 +51,7 @@ def log_product(amplitude: Any, *powers: tuple[Any, Any]) -> Any:
 
 def log_decay(amplitude: Any, ratio: Any, power: Any = 1.0, rate: Any = 1.0) -> Any:
     """``log(amplitude * exp(-rate * ratio**power))``, a stretched exponential."""
-    return jnp.log(amplitude) - rate * ratio**power
+    return jnp.log(amplitude) - rate * bounded_exp(power * jnp.log(ratio))
 
 
 def log_norm(k: Any, *terms: Any) -> Any:

@@ -24,7 +24,7 @@ def log_log_mean(compute, *, chance, m, b, c):
     # two forms of one number: the first is exact near y = 1, the second cannot overflow
     small = answer_loss < 1
     near_one = answer_loss - jnp.log1p(chance * jnp.expm1(jnp.where(small, answer_loss, 0.0)))
-    far = answer_loss - log_sum_exp(jnp.log1p(-chance), jnp.log(chance) + answer_loss)
+    far = -log_sum_exp(jnp.log(chance), jnp.log1p(-chance) - answer_loss)
     return jnp.log(jnp.where(small, near_one, far))
 
 

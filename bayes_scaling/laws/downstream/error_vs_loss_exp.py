@@ -23,7 +23,7 @@ from bayes_scaling.law import (
     Response,
     successes,
 )
-from bayes_scaling.laws._terms import log_bounded, logit_of_log
+from bayes_scaling.laws._terms import bounded_exp, log_bounded, logit_of_log
 
 #: Loss (nat/token) at which ``ratio`` is stated.
 L_REF = 3.0
@@ -37,7 +37,7 @@ AVERAGE: Mapping[str, tuple[float, float]] = MappingProxyType(
 
 def log_odds(loss, *, eps, ratio, gamma):
     """Logit of ``eps (1 - (1 - ratio) exp(-gamma (L - L_REF)))``, bounded at 0.001 of eps."""
-    log_share = log_bounded(1 - (1 - ratio) * jnp.exp(-gamma * (loss - L_REF)))
+    log_share = log_bounded(1 - (1 - ratio) * bounded_exp(-gamma * (loss - L_REF)))
     return logit_of_log(jnp.log(eps) + log_share)
 
 
