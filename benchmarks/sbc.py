@@ -60,13 +60,15 @@ def design(law: Law, structure: bs.Structure | None) -> Prepared:
         table[i.name] = low * (high / low) ** u
     table["family"] = np.repeat(["a", "b"], ROWS)
     y = law.predicts
+    column = "bpb" if y.unit == "bit/byte" else y.name  # a column called loss is in nats per token
     middle = {p.name: p.constrain(p.location) for p in law.parameters}
     for k, row in table.iterrows():
         relative = {i.name: float(row[i.name]) for i in columns}
-        table.loc[k, y.name] = float(mean_of(law, relative, middle)) if y.noise == "student" else 100
+        table.loc[k, column] = float(mean_of(law, relative, middle)) if y.noise == "student" else 100
     if y.trials:
         table[y.trials] = TRIALS
-    return prepare(law, bs.read_runs(table), structure=structure)
+    response = None if column == y.name else column
+    return prepare(law, bs.read_runs(table), response=response, structure=structure)
 
 
 def with_data() -> list[str]:
@@ -96,7 +98,8 @@ def ranks(prepared: Prepared, data: Data, truth: dict[str, np.ndarray], drawn: D
     out = {"failed": float(bool(judged.problems))}
     for k, p in enumerate(prepared.law.parameters):
         out[p.name] = float((found["theta"][:, 0, k] < truth["theta"][0, k]).mean())
-    for k, name in enumerate(NOISE[: truth["noise"].shape[-1]]):
+    noise = NOISE if prepared.shape.noise == "student" else ("log overdispersion",)
+    for k, name in enumerate(noise[: truth["noise"].shape[-1]]):
         out[name] = float((found["noise"][:, k] < truth["noise"][k]).mean())
     if "structure_scale" in truth:
         out["structure_scale"] = float((found["structure_scale"] < truth["structure_scale"]).mean())
