@@ -6,17 +6,18 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, get_args
 
-KINDS = ("positive", "schedule")
-CENTRES = ("none", "data")
+Pool = Literal["shared", "rigid", "tight", "partial", "separate"]
+Link = Literal["log", "identity", "logit", "loglog"]
+Noise = Literal["student", "beta_binomial", "negative_binomial"]
+Kind = Literal["positive", "schedule"]
+Centre = Literal["none", "data"]
+
+KINDS, CENTRES = get_args(Kind), get_args(Centre)
 #: Links that go with each noise: the mean of counts is a rate or a number of events.
-LINKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "student": ("log", "identity", "logit", "loglog"),
-        "beta_binomial": ("logit", "loglog"),
-        "negative_binomial": ("log",),
-    }
+LINKS: Mapping[Noise, tuple[Link, ...]] = MappingProxyType(
+    {"student": get_args(Link), "beta_binomial": ("logit", "loglog"), "negative_binomial": ("log",)}
 )
 
 

@@ -15,15 +15,15 @@ from typing import Any, Literal, get_args
 
 import jax.numpy as jnp
 
+from bayes_scaling._declared import Centre as Centre
+from bayes_scaling._declared import Kind, check_input, check_response, one_of, same_names
 from bayes_scaling._declared import LawError as LawError
-from bayes_scaling._declared import check_input, check_response, one_of, same_names
+from bayes_scaling._declared import Link as Link
+from bayes_scaling._declared import Noise as Noise
+from bayes_scaling._declared import Pool as Pool
 from bayes_scaling._declared import nearest as nearest
 from bayes_scaling.supports import FROM_SUPPORT, SUPPORT_RANGE, TO_SUPPORT, Support
 
-Pool = Literal["shared", "rigid", "tight", "partial", "separate"]
-Link = Literal["log", "identity", "logit", "loglog"]
-Noise = Literal["student", "beta_binomial", "negative_binomial"]
-Centre = Literal["none", "data"]
 Values = Mapping[str, float]
 
 #: Two-sided 90 % point of the unit normal: a prior interval spans ``2 * Z90`` standard deviations.
@@ -63,7 +63,7 @@ class Input:
     unit: str
     meaning: str
     typical: tuple[float, float]
-    kind: Literal["positive", "schedule"] = "positive"
+    kind: Kind = "positive"
     centre: Centre = "none"
 
     def __post_init__(self) -> None:

@@ -173,7 +173,7 @@ def prepare(
     padded = partial(_padded, rows)
     base, target = _base(law, measured), _target(law, measured, observed)
     weights = weights_basis(marks, target, base, stretch, measured.family, cluster, families)
-    points, point = _points(measured, rows, shared=pad is not None)
+    points, point = _points(measured, rows, repeats=pad is None and clustering != "rows")
     data = Data(
         inputs=tuple(
             _pad_schedules(measured.inputs[i.name])
@@ -183,7 +183,7 @@ def prepare(
         ),
         schedule=padded(measured.schedule.astype(np.int32)),
         points=points,
-        point=padded(point),
+        point=point,
         response=padded(observed, shift if law.predicts.noise == "student" else 0.0),
         trials=padded(measured.trials),
         error=padded(error),
@@ -313,19 +313,20 @@ def _gaps(cluster: np.ndarray, position: np.ndarray) -> np.ndarray:
     return gap
 
 
-def _points(measured: Measurements, rows: int, *, shared: bool) -> tuple[np.ndarray, np.ndarray]:
-    """First row of each point of the law's inputs, padded, and which of these points every row is at.
+def _points(measured: Measurements, rows: int, *, repeats: bool) -> tuple[np.ndarray, np.ndarray]:
+    """First row of each point of the law's inputs, and the point of every row, both padded.
 
-    Seeds repeat a point: the law is asked once for all of them. Every row is a point of its own where tables
-    share a program, where nothing is repeated, or where padding leaves nothing to be saved.
+    The law is asked once for all seeds of a point; where nothing is repeated or saved, every row is a point.
     """
-    inputs = (values for values in measured.inputs.values() if values.ndim == 1)
-    table = np.column_stack([measured.family, measured.schedule, *inputs])
-    _, first, point = np.unique(table, axis=0, return_index=True, return_inverse=True)
-    count = min(bucket(len(first)), 8 * -(-len(first) // 8))
-    if shared or len(first) == len(table) or count >= rows:
-        return np.arange(rows, dtype=np.int32), np.arange(len(table), dtype=np.int32)
-    return _padded(count, first.astype(np.int32)), point.reshape(-1).astype(np.int32)
+    if repeats:
+        inputs = (values for values in measured.inputs.values() if values.ndim == 1)
+        table = np.column_stack([measured.family, measured.schedule, *inputs])
+        _, first, point = np.unique(table, axis=0, return_index=True, return_inverse=True)
+        count = min(bucket(len(first)), 8 * -(-len(first) // 8))
+        if len(first) < len(table) and count < rows:
+            return _padded(count, first.astype(np.int32)), _padded(rows, point.reshape(-1).astype(np.int32))
+    each = np.arange(rows, dtype=np.int32)
+    return each, each
 
 
 def _on_link_scale(law: Law, measured: Measurements) -> tuple[np.ndarray, np.ndarray, float, float, float]:
@@ -342,9 +343,8 @@ def _on_link_scale(law: Law, measured: Measurements) -> tuple[np.ndarray, np.nda
     reference = {"identity": noise.reference, "log": float(np.log(noise.reference))}.get(noise.link, 0.0)
     if noise.centre == "none":
         return g, error, 0.0, 1.0, reference
-    stretch = float(g.std()) or 1.0
-    shift, stretch = float(g.mean()), stretch if noise.link == "identity" else 1.0
-    return g, error, shift, stretch, shift
+    shift, spread = float(g.mean()), float(g.std()) or 1.0
+    return g, error, shift, spread if noise.link == "identity" else 1.0, shift
 
 
 def _target(law: Law, measured: Measurements, observed: np.ndarray) -> np.ndarray:

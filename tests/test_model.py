@@ -55,10 +55,7 @@ def test_potential_is_finite_at_prior_draws(name) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in bs.laws() if n not in FOUNDATION])
 def test_potential_of_every_law_is_finite(name) -> None:
-    prepared = typical(name)
-    if prepared is None:
-        pytest.skip("takes schedules: see lr_annealing")
-    assert_finite(prepared)
+    assert_finite(typical(name))
 
 
 def test_density_sees_the_runs_and_not_the_padding() -> None:
@@ -175,7 +172,6 @@ def test_model_can_be_drawn() -> None:
 def test_families_differ_as_much_as_their_pooling_says(name, share) -> None:
     """Before any data: exponents of two families differ by this share, times the root of two, about."""
     prepared = typical(name)
-    assert prepared is not None
     draws = evaluate(
         prepared.shape, prepared.data, prior_latents(prepared.shape, prepared.data, 2000), rows=False
     )

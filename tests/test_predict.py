@@ -9,13 +9,10 @@ import xarray as xr
 
 import bayes_scaling as bs
 from bayes_scaling.decide.candidates import noise_of
-from bayes_scaling.engine import STATISTICS
-from bayes_scaling.evaluate import prior_latents
 from bayes_scaling.layout import prepare
-from bayes_scaling.plot.prior import from_prior
+from bayes_scaling.plot.prior import from_prior, prior_draws
 from bayes_scaling.posterior import Posterior, from_draws
 from bayes_scaling.predict import Curves, family_draws, log_density, noise_at, predict
-from bayes_scaling.sample import Draws
 from bayes_scaling.supports import to_free
 from tests._simulate import FAMILIES, design
 
@@ -110,9 +107,7 @@ def test_luck_of_counts_on_the_link_scale_is_that_of_their_forecast(name, table,
 def test_a_new_family_is_correlated_as_the_others_are() -> None:
     law = bs.law("power_law")
     prepared = prepare(law, design("power_law").runs, correlate=True)
-    latents = prior_latents(prepared.shape, prepared.data, 4000)[None]
-    nothing = {name: np.zeros(latents.shape[:2]) for name in STATISTICS}
-    posterior = from_draws(prepared, Draws(latents, nothing, restarted=0, interrupted=False, seconds=0.0))
+    posterior = from_draws(prepared, prior_draws(prepared, 4000))
     lower = np.array([[1.0, 0.0], [0.9, np.sqrt(1 - 0.81)]])
     names = [law.parameters[k].name for k in prepared.shape.pooled]
     centre, spread = {"A": 2.0, "alpha": 0.3}, {"A": 0.3, "alpha": 0.1}

@@ -25,15 +25,13 @@ from bayes_scaling.borrowed.model import anchored, noise_terms, placed, structur
 from bayes_scaling.borrowed.record import ANY, STRUCTURE, Prior, PriorError, noise_only, normal_summary
 from bayes_scaling.cli import app
 from bayes_scaling.covariates import regress
-from bayes_scaling.engine import STATISTICS
-from bayes_scaling.evaluate import prior_latents
 from bayes_scaling.forecast import DiagnosticsRefused
 from bayes_scaling.law import Z90
 from bayes_scaling.layout import prepare
 from bayes_scaling.model import SPREAD_SD, expected
+from bayes_scaling.plot.prior import prior_draws
 from bayes_scaling.posterior import Posterior, lean
 from bayes_scaling.priors import as_prior, prior, priors
-from bayes_scaling.sample import Draws
 from bayes_scaling.storage import save
 from bayes_scaling.structure import Structure
 from tests._simulate import TRUTH, chinchilla_table, design
@@ -97,9 +95,7 @@ def simple() -> Prior:
     table = pd.DataFrame({"compute": x, "y": 2 + 3 * (x / 1e18) ** -0.2})
     runs = bs.read_runs(pd.concat([table.assign(family="a"), table.assign(family="b", y=table.y * 1.1)]))
     prepared = prepare(bs.law("power_law_offset"), runs, inputs={"x": "compute"})
-    latents = prior_latents(prepared.shape, prepared.data, 300)[None]
-    nothing = {name: np.zeros(latents.shape[:2]) for name in STATISTICS}
-    return transfer.transfer(passed(lean(prepared, Draws(latents, nothing, 0, False, 0.0), FEW)))
+    return transfer.transfer(passed(lean(prepared, prior_draws(prepared, 300), FEW)))
 
 
 def new_runs(rows: int = 1, **columns: Any) -> bs.Runs:
@@ -143,9 +139,7 @@ def test_what_has_learnt_nothing_hands_on_the_prior(name, structure, terms) -> N
     """Every kind of term: shared and pooled parameters, checkpoints, counts, the discrepancy's scale."""
     prepared = prepare(bs.law(name), design(name).runs, structure=structure)
     data, parameters = prepared.data, prepared.law.parameters
-    latents = prior_latents(prepared.shape, data, 4000)[None]
-    nothing = {name: np.zeros(latents.shape[:2]) for name in STATISTICS}
-    found = transfer.transfer(passed(lean(prepared, Draws(latents, nothing, 0, False, 0.0), FEW)))
+    found = transfer.transfer(passed(lean(prepared, prior_draws(prepared, 4000), FEW)))
     # the spread is log-normal: its mean square is that of exp(2 SPREAD_SD normal)
     between = np.where(np.isin(np.arange(len(parameters)), prepared.shape.pooled), data.spread, 0.0)
     scale = np.sqrt(data.scale**2 + between**2 * np.exp(2 * SPREAD_SD**2))

@@ -14,7 +14,7 @@ from bayes_scaling.engine import STATISTICS
 from bayes_scaling.evaluate import prior_latents
 from bayes_scaling.law import Input, Law
 from bayes_scaling.laws import law as law_by_name
-from bayes_scaling.layout import prepare
+from bayes_scaling.layout import Prepared, prepare
 from bayes_scaling.observe import unlink_numpy
 from bayes_scaling.plot import _style as style
 from bayes_scaling.plot._path import POINTS, abscissa
@@ -111,10 +111,15 @@ def from_prior(
 ) -> Posterior:
     """Draws from the prior in the form of a posterior that has learnt nothing, so that it can be forecast."""
     prepared = prepare(law, runs, inputs=inputs, response=response)
+    with np.errstate(over="ignore"):  # the far tails of wide priors
+        return from_draws(prepared, prior_draws(prepared, draws, seed))
+
+
+def prior_draws(prepared: Prepared, draws: int, seed: int = 0) -> Draws:
+    """Draws from the prior as a sampler would give them, in one chain of which nothing is to be told."""
     latents = prior_latents(prepared.shape, prepared.data, draws, seed)[None]
     nothing = {name: np.zeros(latents.shape[:2]) for name in STATISTICS}
-    with np.errstate(over="ignore"):  # the far tails of wide priors
-        return from_draws(prepared, Draws(latents, nothing, restarted=0, interrupted=False, seconds=0.0))
+    return Draws(latents, nothing, restarted=0, interrupted=False, seconds=0.0)
 
 
 def _draw_runs(axes: Axes, prior: Posterior) -> None:
