@@ -24,7 +24,7 @@ test: setup ## run the test suite; make test ARGS="tests/test_law.py -x" runs a 
 coverage: setup ## run the test suite and show which branches of the package it takes
 	@$(RUN) pytest -q -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term $(ARGS)
 
-test-slow: setup ## run the slow tests, an hour and a quarter; what is finished is kept
+test-slow: setup ## run the slow tests, about 75 minutes; what is finished is kept
 	@$(RUN) pytest -q -m slow $(ARGS)
 
 test-notebooks: setup ## run every notebook with few draws
