@@ -29,8 +29,8 @@ Values = Mapping[str, float]
 #: Two-sided 90 % point of the unit normal: a prior interval spans ``2 * Z90`` standard deviations.
 Z90 = NormalDist().inv_cdf(0.95)
 
-#: Prior median of the spread between families, in unconstrained units.
-POOL_SCALE: Mapping[Pool, float] = MappingProxyType({"rigid": 0.01, "tight": 0.1, "partial": 0.3})
+#: Prior median of the spread between families: a share of the prior's own scale, or of one e-fold if less.
+POOL_SCALE: Mapping[Pool, float] = MappingProxyType({"rigid": 0.01, "tight": 0.05, "partial": 0.15})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Parameter:
     support : {"positive", "real", "heavy", "unit"}
         Values that the parameter may take; "heavy" is any real number with the tails of a Student-t.
     pool : {"shared", "rigid", "tight", "partial", "separate"}
-        How families share it: one value for all; to about 1 %; to about 10 %; loosely; not at all.
+        How families share it: one value for all; to 1, 5 or 15 % of the prior's scale; not at all.
     unit, meaning : str
         For tables and documentation.
 

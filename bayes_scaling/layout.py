@@ -32,7 +32,7 @@ OVERDISPERSION = (-5.1, 1.0)
 #: Log of the overdispersion of events: about Exponential(1), laws/3, section 8.
 EVENT_OVERDISPERSION = (-0.58, 1.28)
 #: Runs at which a family is sampled half centred.
-HALF_CENTRED = 3.0
+HALF_CENTRED = 10.0
 #: Part of the smallest positive response that no discrepancy moves.
 UNMOVED = 0.5
 CHECKPOINTS = ((-6.9, 1.0), (1.5, 0.8))
@@ -365,8 +365,8 @@ def _pad_schedules(schedules: np.ndarray) -> np.ndarray:
 
 def _spread(parameter: Parameter) -> float:
     """Prior median of the spread between families, unconstrained units."""
-    scale = POOL_SCALE.get(parameter.pool, 1.0)
-    return scale * parameter.scale if parameter.support in ("real", "heavy") else scale
+    wide = parameter.scale if parameter.support in ("real", "heavy") else min(parameter.scale, 1.0)
+    return POOL_SCALE.get(parameter.pool, 1.0) * wide
 
 
 def _centring(measured: Measurements, families: int) -> np.ndarray:

@@ -1,11 +1,13 @@
 """A family that is left out: what the others say of its largest run, with 0 to 3 of its small runs known.
 
     BAYES_SCALING_DATA=FOLDER python benchmarks/transfer.py [--study NAME ...] [--resume FILE]
+        [--pool 0.05 0.15]
 
 Every family in turn is taken for new. The other families are fitted together and give its prior
 (`bayes_scaling.transfer`); then its 0, 1, 2, 3 smallest runs update that prior, and its largest is forecast.
 Beside it stands the same fit with the law's own prior. Scores are of the link scale of the response (relative
-errors for losses). ``--resume`` keeps finished families as JSON lines.
+errors for losses). ``--resume`` keeps finished families as JSON lines. ``--pool`` asks what other shares of
+the prior's scale would do as prior medians of the spread between families, for tight and partial pooling.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 import bayes_scaling as bs
-from bayes_scaling import datasets, scores
+from bayes_scaling import datasets, layout, scores
 from bayes_scaling.engine import STATISTICS, Settings
 from bayes_scaling.evaluate import prior_latents
 from bayes_scaling.layout import prepare
@@ -173,7 +175,13 @@ def main() -> None:
     )
     parser.add_argument("--study", action="append", help="only this study; repeatable")
     parser.add_argument("--resume", type=Path, help="file that keeps finished families")
+    parser.add_argument("--pool", type=float, nargs=2, metavar=("TIGHT", "PARTIAL"))
     options = parser.parse_args()
+    if options.pool:
+        layout.POOL_SCALE = {
+            **layout.POOL_SCALE,
+            **dict(zip(("tight", "partial"), options.pool, strict=True)),
+        }
     rows: list[dict[str, Any]] = []
     if options.resume and options.resume.exists():
         rows = [json.loads(line) for line in options.resume.read_text().splitlines()]
