@@ -1,7 +1,7 @@
 """Simulation-based calibration: truths of the prior, ranked among posterior draws of data made from them.
 
     python benchmarks/sbc.py [LAW ...] [--replications 100] [--bare] [--resume FOLDER] [--jobs 4]
-        [--seed 7]
+        [--seed 7] [--long]
 
 If model and sampler are right, the rank of a truth among its posterior draws is uniform (Talts et al. 2018,
 arXiv:1804.06788). For every parameter of a family, the noise and the scale of the discrepancy this prints
@@ -77,14 +77,12 @@ def with_data() -> list[str]:
     return [one.name for one in every if one.checked_on and all(i.kind == "positive" for i in one.inputs)]
 
 
-def settings_of(prepared: Prepared) -> Settings:
-    return SETTINGS if prepared.structure else BARE
-
-
-def block(prepared: Prepared, truths: list[dict[str, np.ndarray]], first: int) -> list[dict[str, float]]:
+def block(
+    prepared: Prepared, truths: list[dict[str, np.ndarray]], settings: Settings, first: int
+) -> list[dict[str, float]]:
     """Fit the data that were replicated from some truths, all at once; ``first`` numbers the replications."""
     made = [responding(prepared, truth["replicated"]) for truth in truths]
-    drawn = sample_each(prepared.shape, made, settings_of(prepared), seeds=range(first, first + len(made)))
+    drawn = sample_each(prepared.shape, made, settings, seeds=range(first, first + len(made)))
     found = {k: ranks(prepared, made[k], truths[k], draws) for k, draws in drawn}
     return [found[k] for k in range(len(made))]
 
@@ -109,6 +107,7 @@ def ranks(prepared: Prepared, data: Data, truth: dict[str, np.ndarray], drawn: D
 def replicate(
     law: Law,
     structure: bs.Structure | None,
+    settings: Settings,
     count: int,
     resume: Path | None,
     jobs: int | None = None,
@@ -116,9 +115,8 @@ def replicate(
 ) -> pd.DataFrame:
     """Ranks of all replications of a law."""
     prepared = design(law, structure)
-    path = (
-        resume / f"{law.label}{'' if structure else '-bare'}-{mark(prepared, seed)}.jsonl" if resume else None
-    )
+    kept = f"{law.label}{'' if structure else '-bare'}-{mark(prepared, settings, seed)}.jsonl"
+    path = resume / kept if resume else None
     done = finished(path) if path else []
     own = seed_of(law, seed)
     latents = prior_latents(prepared.shape, prepared.data, count, seed=own)
@@ -126,7 +124,7 @@ def replicate(
     keys = [k for k in ("theta", "noise", "structure_scale", "replicated") if k in drawn]
     truths = [{k: drawn[k][s] for k in keys} for s in range(count)]
     starts = range(len(done), count, BLOCK)
-    work = (delayed(block)(prepared, truths[at : at + BLOCK], at) for at in starts)
+    work = (delayed(block)(prepared, truths[at : at + BLOCK], settings, at) for at in starts)
     for found in Parallel(n_jobs=jobs, return_as="generator")(work):
         done += found
         if path:
@@ -140,12 +138,12 @@ def seed_of(law: Law, seed: int) -> int:
     return int(hashlib.sha256(f"{law.label} {seed}".encode()).hexdigest()[:8], 16)
 
 
-def mark(prepared: Prepared, seed: int) -> str:
+def mark(prepared: Prepared, settings: Settings, seed: int) -> str:
     """Of what decides the replications: results of other versions are not gone on with."""
     priors = [(p.name, p.interval, p.support, p.pool) for p in prepared.law.parameters]
     about = (
         bs.__version__,
-        settings_of(prepared),
+        settings,
         RANKED,
         priors,
         prepared.runs.hash,
@@ -189,6 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("laws", nargs="*", help="default: every law with data, but for those of schedules")
     parser.add_argument("--replications", type=int, default=100)
     parser.add_argument("--bare", action="store_true", help="without the structural discrepancy")
+    parser.add_argument("--long", action="store_true", help="chains of the bare model as a user's, too")
     parser.add_argument("--resume", type=Path, help="folder that keeps finished replications")
     parser.add_argument("--jobs", type=int, help="blocks of 20 at once; default: as joblib is configured")
     parser.add_argument("--seed", type=int, default=SEED, help="of truths and data")
@@ -198,7 +197,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in options.laws or with_data():
         start, law = time.perf_counter(), bs.law(name)
         structure = None if options.bare else bs.Structure()
-        found = replicate(law, structure, options.replications, options.resume, options.jobs, options.seed)
+        settings = BARE if options.bare and not options.long else SETTINGS
+        found = replicate(
+            law, structure, settings, options.replications, options.resume, options.jobs, options.seed
+        )
         told = verdict(law.label, found)
         print(told.round(3).to_string(index=False))
         print(row(law.label, told, found, time.perf_counter() - start), flush=True)
