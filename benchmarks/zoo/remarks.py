@@ -3,6 +3,8 @@
 HEAD = """\
 Laws of the zoo fitted to public studies ([data.md](data.md)), beside the numbers that were published for
 them. Made by `benchmarks/zoo/run.py` and `page.py`; tables are as measured, remarks are written by hand.
+Fits of several families were made before 24 November 2026, with a wider prior of the spread between families
+than is the default now ([transfer.md](transfer.md)).
 
 - **Bare** fits leave out the structural discrepancy, since published fits know none; that is not the
   default of `fit`. The other fits say "with discrepancy".
