@@ -25,13 +25,12 @@ import pandas as pd
 
 import bayes_scaling as bs
 from bayes_scaling import datasets, layout, scores
-from bayes_scaling.engine import STATISTICS, Settings
-from bayes_scaling.evaluate import prior_latents
+from bayes_scaling.engine import Settings
 from bayes_scaling.layout import prepare
 from bayes_scaling.observe import link_numpy
+from bayes_scaling.plot.prior import prior_draws
 from bayes_scaling.posterior import Posterior, lean
 from bayes_scaling.predict import NEW
-from bayes_scaling.sample import Draws
 
 sys.path.insert(0, str(Path(__file__).parent / "extrapolation"))
 from studies import folder
@@ -99,9 +98,7 @@ def evenly(table: pd.DataFrame, scale: str, most: int = 24) -> pd.DataFrame:
 def before(law: str, plan: pd.DataFrame) -> Posterior:
     """The law's own prior in the guise of a posterior of a family without runs."""
     prepared = prepare(bs.law(law), bs.read_runs(plan), structure=bs.Structure())
-    latents = prior_latents(prepared.shape, prepared.data, 2000)[None]
-    nothing = {name: np.zeros(latents.shape[:2]) for name in STATISTICS}
-    return lean(prepared, Draws(latents, nothing, 0, False, 0.0), OWN)
+    return lean(prepared, prior_draws(prepared, 2000), OWN)
 
 
 def score(posterior: Posterior, plan: pd.DataFrame, study: Study, family: str) -> dict[str, float]:

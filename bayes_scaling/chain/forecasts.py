@@ -212,11 +212,8 @@ def forecast_tasks(
         evaluated(same, same, order, order),
         evaluated(same, same, same, order),
     )
-    centred = draws - draws.mean(axis=0)
-    frozen = [np.einsum("smt,smu->mtu", centred, centred) / size]
-    frozen += [np.einsum("smt,smu->mtu", draws - c, draws - c) / (2 * size) for c in copies]
-    if posterior.loss is None and posterior.task_loss is None:
-        frozen[1] = frozen[0]  # nothing lies between run and task; the copies differ by Monte Carlo error
+    # all parts from the same pairs of draws, so that a part that is nothing is exactly that
+    frozen = [np.einsum("smt,smu->mtu", draws - c, draws - c) / (2 * size) for c in (draws[order], *copies)]
     return TaskForecast(
         posterior.tasks.names,
         state.plans,
