@@ -7,9 +7,9 @@ If model and sampler are right, the rank of a truth among its posterior draws is
 arXiv:1804.06788). For every parameter of a family, the noise and the scale of the discrepancy this prints
 whether the empirical distribution of the ranks stays in its simultaneous 95 % band, and its largest distance
 from uniform, and the law's row of docs/sbc.md. Each law is simulated on runs of two families, spread over the
-typical ranges of its inputs. ``--resume`` keeps finished replications, as JSON lines, by version of package,
-law and settings. Blocks of 20 replications go through joblib:
-``--jobs``, or ``joblib.parallel_config`` around `main`.
+typical ranges of its inputs; laws of schedules on checkpoints under three of them. ``--resume`` keeps
+finished replications, as JSON lines, by version of package, law and settings. Blocks of 20 replications go
+through joblib: ``--jobs``, or ``joblib.parallel_config`` around `main`.
 """
 
 from __future__ import annotations
@@ -45,25 +45,31 @@ SEED = 7  # of the truths and of the data that are made from them
 BLOCK = 20  # replications that are fitted together, and kept when they are finished
 #: Posterior draws among which a truth is ranked; thinned, because ranks of correlated draws are not uniform.
 RANKED = 99
+#: Learning rate of every step, for laws of schedules: a cosine, a decay at the end, and steps.
+SCHEDULES = {
+    "cosine": 3e-4 * (0.55 + 0.45 * np.cos(np.linspace(0, np.pi, 8000))),
+    "decay": np.concatenate([np.full(12000, 3e-4), np.linspace(3e-4, 3e-5, 4000)]),
+    "steps": np.repeat([3e-4, 9e-5, 2.7e-5], [9000, 3000, 3000]),
+}
 NOISE = ("log total scatter", "logit seed share", "seed slope", "log tail")
 
 
 def design(law: Law, structure: bs.Structure | None) -> Prepared:
     """Runs of two families over the typical ranges of the inputs; their responses are placeholders."""
-    columns = [i for i in law.inputs if i.kind == "positive"]
-    if len(columns) < len(law.inputs):
-        raise SystemExit(f"{law.label} takes schedules; this benchmark lays out runs by numbers only")
-    points = qmc.Sobol(len(columns), seed=1).random(2 * ROWS)
+    y = law.predicts
+    column = "bpb" if y.unit == "bit/byte" else y.name  # a column called loss is in nats per token
+    if any(i.kind == "schedule" for i in law.inputs):
+        runs = bs.read_runs(curves().assign(**{column: 3.0}), schedules=SCHEDULES)
+        return prepare(law, runs, structure=structure)
+    points = qmc.Sobol(len(law.inputs), seed=1).random(2 * ROWS)
     table = pd.DataFrame()
-    for i, u in zip(columns, points.T, strict=True):
+    for i, u in zip(law.inputs, points.T, strict=True):
         low, high = (0.03, 30.0) if i.centre == "data" else i.typical
         table[i.name] = low * (high / low) ** u
     table["family"] = np.repeat(["a", "b"], ROWS)
-    y = law.predicts
-    column = "bpb" if y.unit == "bit/byte" else y.name  # a column called loss is in nats per token
     middle = {p.name: p.constrain(p.location) for p in law.parameters}
     for k, row in table.iterrows():
-        relative = {i.name: float(row[i.name]) for i in columns}
+        relative = {i.name: float(row[i.name]) for i in law.inputs}
         table.loc[k, column] = float(mean_of(law, relative, middle)) if y.noise == "student" else 100
     if y.trials:
         table[y.trials] = TRIALS
@@ -71,10 +77,19 @@ def design(law: Law, structure: bs.Structure | None) -> Prepared:
     return prepare(law, bs.read_runs(table), response=response, structure=structure)
 
 
+def curves() -> pd.DataFrame:
+    """Checkpoints of two families' runs, one run under each schedule."""
+    rows = []
+    for family in ("a", "b"):
+        for name, rates in SCHEDULES.items():
+            label = {"family": family, "run": f"{family} {name}", "schedule": name}
+            rows += [{**label, "step": step} for step in np.linspace(0.2, 1.0, 5) * len(rates)]
+    return pd.DataFrame(rows)
+
+
 def with_data() -> list[str]:
-    """Laws that real measurements were fitted with, but for those of schedules."""
-    every = (bs.law(name) for name in bs.laws())
-    return [one.name for one in every if one.checked_on and all(i.kind == "positive" for i in one.inputs)]
+    """Laws that real measurements were fitted with."""
+    return [name for name in bs.laws() if bs.law(name).checked_on]
 
 
 def block(
@@ -184,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("laws", nargs="*", help="default: every law with data, but for those of schedules")
+    parser.add_argument("laws", nargs="*", help="default: every law with data")
     parser.add_argument("--replications", type=int, default=100)
     parser.add_argument("--bare", action="store_true", help="without the structural discrepancy")
     parser.add_argument("--long", action="store_true", help="chains of the bare model as a user's, too")
