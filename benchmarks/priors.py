@@ -17,12 +17,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 from engine import load, study
 
 import bayes_scaling as bs
+from bayes_scaling import layout
 from bayes_scaling.borrowed.file import read_prior, save_prior
 from bayes_scaling.borrowed.record import Prior, noise_only
 from bayes_scaling.forecast import DiagnosticsRefused
@@ -33,6 +35,8 @@ MOST = 24
 SETTINGS = bs.Settings(chains=4, warmup=400, draws=1000, most_draws=6000)
 #: Mean acceptance of the first try, and of a second one where the first diverges.
 ACCEPT = (0.95, 0.99)
+#: Spread where there is one family, in prior scales: a new one is then about as uncertain as the law says.
+UNKNOWN = dict.fromkeys(layout.POOL_SCALE, 0.5)
 #: Points of a grid of learning rate and batch size that the quadratic through its optimum is fitted to.
 NEAR_OPTIMUM, LEAST_POINTS = 0.015, 12
 SAMPLES = (1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
@@ -165,10 +169,12 @@ NOISE = {"loss_noise": ("chinchilla", "Seed noise, misfit and discrepancy of los
 def learn(pack: Pack) -> Prior:
     """The prior of a new family from the pack's table, with smaller steps where larger ones diverge."""
     runs = bs.read_runs(pack.table())
-    for accept in ACCEPT:
-        posterior = bs.fit(pack.law, runs, settings=replace(SETTINGS, target_accept=accept))
-        if posterior.diagnostics.passed:
-            break
+    alone = runs.table["family"].nunique() == 1
+    with patch.object(layout, "POOL_SCALE", UNKNOWN if alone else layout.POOL_SCALE):
+        for accept in ACCEPT:
+            posterior = bs.fit(pack.law, runs, settings=replace(SETTINGS, target_accept=accept))
+            if posterior.diagnostics.passed:
+                break
     return transfer(posterior, anchored=pack.anchored, title=pack.title, sources=pack.sources)
 
 
