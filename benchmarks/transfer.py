@@ -6,7 +6,9 @@
 Every family in turn is taken for new. The other families are fitted together and give its prior
 (`bayes_scaling.transfer`); then its 0, 1, 2, 3 smallest runs update that prior, and its largest is forecast.
 Beside it stands the same fit with the law's own prior. Scores are of the link scale of the response (relative
-errors for losses). ``--resume`` keeps finished families as JSON lines. ``--pool`` asks what other shares of
+errors for losses). A single outcome may favour the wider of two bands although the narrower is right: how
+often it would, were the borrowed forecast exactly right, is counted over outcomes drawn from it.
+``--resume`` keeps finished families as JSON lines. ``--pool`` asks what other shares of
 the prior's scale would do as prior medians of the spread between families, for tight and partial pooling.
 """
 
@@ -40,6 +42,8 @@ OTHERS = Settings(chains=2, warmup=300, draws=500, most_draws=2000, target_accep
 OWN = Settings(chains=2, warmup=300, draws=400, most_draws=1200, target_accept=0.98)
 #: Families that are left out of a study of many.
 MOST_FAMILIES = 4
+#: A forecast is worse if its CRPS is more than this times the other's; outcomes drawn to count it by chance.
+WORSE, OUTCOMES = 1.05, 400
 
 
 class Study(NamedTuple):
@@ -101,17 +105,28 @@ def before(law: str, plan: pd.DataFrame) -> Posterior:
     return lean(prepared, prior_draws(prepared, 2000), OWN)
 
 
-def score(posterior: Posterior, plan: pd.DataFrame, study: Study, family: str) -> dict[str, float]:
-    """CRPS, error and coverage of the largest run."""
+def drawn(posterior: Posterior, plan: pd.DataFrame, study: Study, family: str) -> np.ndarray:
+    """Forecast of the largest run on the link scale, shape (draws, 1)."""
     inputs = {name: float(plan[name].iloc[0]) for name in study.inputs}
     link = posterior.law.predicts.link
     found = bs.forecast(posterior, inputs, family=family, target="measurement", allow_failed=True)
-    draws, truth = link_numpy(link, found.draws), link_numpy(link, plan[study.response].to_numpy(float))
+    return link_numpy(link, found.draws)
+
+
+def score(draws: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """CRPS, error and coverage of the largest run."""
     return {
         "crps": float(scores.crps(draws, truth)[0]),
         "error": float(np.median(draws) - truth[0]),
         "pit": float(scores.pit(draws, truth)[0]),
     }
+
+
+def by_chance(borrowed: np.ndarray, alone: np.ndarray) -> float:
+    """How often the borrowed forecast would score worse if outcomes came from it."""
+    outcomes = np.random.default_rng(0).choice(borrowed[:, 0], OUTCOMES)
+    ours, other = (scores.crps(np.repeat(one, OUTCOMES, axis=1), outcomes) for one in (borrowed, alone))
+    return float((ours > WORSE * other).mean())
 
 
 def left_out(study: Study, family: str) -> list[dict[str, Any]]:
@@ -136,8 +151,12 @@ def left_out(study: Study, family: str) -> list[dict[str, Any]]:
             name = (family, family)
             assert borrowed.conflict is not None
             row |= {"p_value": borrowed.conflict.p_value, "weight": borrowed.conflict.weight}
-        for label, one, who in (("with", borrowed, name[0]), ("without", alone, name[1])):
-            row |= {f"{k} {label}": v for k, v in score(one, plan, study, who).items()}
+        truth = link_numpy(others.law.predicts.link, plan[study.response].to_numpy(float))
+        ours = drawn(borrowed, plan, study, name[0])
+        other = drawn(alone, plan, study, name[1])
+        for label, one in (("with", ours), ("without", other)):
+            row |= {f"{k} {label}": v for k, v in score(one, truth).items()}
+        row["worse by chance"] = by_chance(ours, other)
         rows.append(row | {"others passed": others.diagnostics.passed})
     return rows
 
@@ -154,15 +173,18 @@ def summary(rows: pd.DataFrame) -> str:
     for label in ("with", "without"):
         rows[f"held {label}"] = scores.covered(rows[f"pit {label}"], 0.9)
     rows["alarm"] = rows["p_value"] < 0.05
-    rows["worse"] = (rows["crps with"] > 1.05 * rows["crps without"]) & ~rows["alarm"]
-    columns = ["crps with", "crps without", "held with", "held without", "alarm", "worse"]
+    rows["worse"] = (rows["crps with"] > WORSE * rows["crps without"]) & ~rows["alarm"]
+    rows["worse by chance"] = rows["worse by chance"].where(~rows["alarm"], 0.0)
+    columns = ["crps with", "crps without", "held with", "held without", "alarm", "worse", "worse by chance"]
     by = rows.groupby(["study", "known"], sort=False)[columns].mean()
     by.insert(2, "ratio", by["crps with"] / by["crps without"])
     whole = rows.groupby("known")[columns].mean()
     whole.insert(2, "ratio", (rows["crps with"] / rows["crps without"]).groupby(rows["known"]).median())
     return (
         f"{by.round(4).to_string()}\n\nover all families (ratio: median)\n{whole.round(4).to_string()}\n"
-        f"90 % bands with transfer held {rows['held with'].mean():.3f} of {len(rows)}"
+        f"90 % bands with transfer held {rows['held with'].mean():.3f} of {len(rows)}\n"
+        f"worse without an alarm: {rows['worse'].sum()}; were every borrowed forecast exactly right, "
+        f"{rows['worse by chance'].sum():.1f} would be"
     )
 
 
