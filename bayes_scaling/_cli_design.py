@@ -57,6 +57,14 @@ def next_run(
         float | None,
         typer.Option("--width", help="Instead, the cheapest batch that narrows the 90 % band to this."),
     ] = None,
+    fewest: Annotated[
+        int | None,
+        typer.Option(
+            "--fewest",
+            min=0,
+            help="With --width: configurations to rest on; default: three per parameter of the law.",
+        ),
+    ] = None,
     by: Annotated[str | None, typer.Option("--by", help="width, variance or entropy.")] = None,
     target: Annotated[
         str | None,
@@ -128,7 +136,7 @@ def next_run(
 
     _gain_and_loss(target, gain, loss)
     amounts = deciding.amounts_of(gain, loss, None)
-    how: Any = {"batch": batch, "by": by, "width": width, "least": least}
+    how: Any = {"batch": batch, "by": by, "width": width, "fewest": fewest, "least": least}
     check_question(stakes=amounts is not None, **how)
     posterior = fitted(data, fitting, ask)
     stakes = deciding.stakes_of(goals, {name: better_of(name, None) for name in goals}, amounts)

@@ -4,10 +4,11 @@
 
 Playback: the cheapest eight runs of a study are known and its largest run is the target; runs of at most
 an eighth of the target's compute can be bought one by one until the 90 % band of the target is no wider
-than 1.25 times the band that all of them together leave. What is spent by `next_run(width=...)`, with a
-refit after every quarter of a plan, stands beside smallest-first and random orders, of which the shortest
-prefix that narrows the band enough is found by bisection, and beside the cheapest such set of all that were
-fitted on the way, which only hindsight knows. One law, `chinchilla`, with the default discrepancy.
+than 1.25 times the band that all of them together leave, and rests on three runs per parameter of the law.
+What is spent by `next_run(width=...)`, with a refit after every quarter of a plan, stands beside
+smallest-first and random orders, of which the shortest prefix that does is found by bisection, and beside the
+cheapest such set of all that were fitted on the way, which only hindsight knows. One law, `chinchilla`, with
+the default discrepancy.
 
 Agreement: the expected band after one more run by the linear-Gaussian shortcut, by reweighted draws, and by
 brute force (an outcome is drawn, the table with it refitted, the band measured).
@@ -46,6 +47,8 @@ MANY = bs.Settings(chains=4, warmup=300, draws=1000, most_draws=1000, target_acc
 #: Tables are padded to this, so that small studies share one program.
 LEAST_ROWS = 90
 KNOWN, BEYOND, SLACK = 8, 8.0, 1.25
+#: Runs that a narrow band has to rest on, however they were chosen: three per parameter of the law.
+FEWEST = 15
 #: Part of a plan's cost that is spent, cheapest runs first, before the next refit.
 PART = 0.25
 #: Refits after which the rest of a plan is bought at once.
@@ -116,18 +119,21 @@ def chosen(study: Study, goal: float) -> tuple[list[int], int]:
     """Rows bought by `next_run`, and the number of fits."""
     rows = list(study.allowed[:KNOWN])
     for step in range(1, 1000):
-        if study.width(rows) <= goal:
+        if len(rows) >= FEWEST and study.width(rows) <= goal:
             return rows[KNOWN:], step
         left = [k for k in study.allowed if k not in rows]
         if not left:
             return rows[KNOWN:], step
-        asked: Any = {"width": goal, "batch": len(left), "repeats": False, "method": "linear"}
+        asked: Any = {
+            "width": goal, "fewest": FEWEST, "batch": len(left), "repeats": False, "method": "linear"
+        }  # fmt: skip
         found = decide.next_run(
             study.fit(rows), study.target, [study.plan(k) for k in left], allow_failed=True, **asked
         )
         plan = sorted((left[one.number - 1] for one in found.batch), key=lambda k: study.flop[k])
-        if found.notes:  # no set is expected to do: what narrows the band most for its cost, one by one
-            asked |= {"width": None, "batch": 4}
+        if not (found.batch and found.batch[-1].width <= goal):
+            # no set is expected to do: what narrows the band most for its cost, one by one
+            asked |= {"width": None, "fewest": None, "batch": 4}
             found = decide.next_run(
                 study.fit(rows), study.target, [study.plan(k) for k in left], allow_failed=True, **asked
             )
@@ -142,7 +148,7 @@ def chosen(study: Study, goal: float) -> tuple[list[int], int]:
 
 def prefix(study: Study, order: Sequence[int], goal: float) -> list[int]:
     """The shortest prefix of an order that narrows the band to the goal, by bisection."""
-    first, low, high = list(study.allowed[:KNOWN]), 0, len(order)
+    first, low, high = list(study.allowed[:KNOWN]), FEWEST - KNOWN - 1, len(order)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if study.width([*first, *order[:middle]]) <= goal else (middle, high)
@@ -165,7 +171,8 @@ def playback(orders: int, names: Sequence[str] = STUDIES) -> list[dict[str, Any]
         ways["random"] = [prefix(study, list(rng.permutation(rest)), goal) for _ in range(orders)]
         cost = {way: [float(study.flop[rows].sum()) for rows in each] for way, each in ways.items()}
         own, known = float(study.flop[mine].sum()), study.allowed[:KNOWN]
-        sets = [set(key) - set(known) for key in list(study.fits) if study.width(key) <= goal]
+        enough = [key for key in list(study.fits) if len(key) >= FEWEST]
+        sets = [set(key) - set(known) for key in enough if study.width(key) <= goal]
         row = {
             "study": name, "runs": len(rest), "hidden": len(study.hidden), "band of 8": first, "all": last,
             "band": study.width([*known, *mine]), "ours": own, "bought": len(mine), "steps": steps,

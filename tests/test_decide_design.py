@@ -262,6 +262,21 @@ def test_batch_for_a_width() -> None:
     assert "no wider than 1 already" in str(there.worth_it)
 
 
+def test_a_narrow_band_from_few_runs_is_not_believed() -> None:
+    """The table has 15 configurations, three per parameter of the law: as many as are asked for."""
+    found = ask(width=1.0, fewest=18, batch=6, method="linear")
+    assert len(found.batch) == len({step.number for step in found.batch}) == 3
+    assert found.batch[0].number == found.best.number
+    assert found.worth_it
+    assert "no wider than 1 already, but from 15 configurations" in str(found.worth_it)
+    assert found.notes == ("this fit is " + str(found.worth_it).partition("but ")[2],)
+    goal = 0.9 * found.width
+    least, more = (ask(width=goal, fewest=n, batch=6, method="linear") for n in (0, 19))
+    assert len(more.batch) == 4 > len(least.batch)
+    assert [s.number for s in more.batch[: len(least.batch)]] == [s.number for s in least.batch]
+    assert len(ask(width=1.0, fewest=99, batch=2, method="linear").batch) == 2
+
+
 def test_laws_that_disagree_are_told_apart() -> None:
     """Two certain laws, so that all there is to learn is which of them is right."""
     higher = known({**TRUTH, "alpha": 0.25})
@@ -328,6 +343,12 @@ def test_stopping_rule() -> None:
         (PLAN, [{**SMALL, "family": "aa"}], {}, "candidate 1: family 'aa' was not fitted; did you mean 'a'"),
         (PLAN, ["small"], {}, "candidate 1 is 'small', expected a run such as"),
         (PLAN, RUNS, {"by": "widht"}, "by is 'widht'; did you mean 'width'"),
+        (
+            PLAN,
+            RUNS,
+            {"fewest": 20},
+            "fewest is 20; expected a whole number, 0 or more, and with it the width",
+        ),
         (PLAN, RUNS, {"by": "value"}, "needs stakes"),
         (PLAN, RUNS, {"stakes": Stakes(lambda y: y)}, "costs in FLOP; say Cost"),
         (PLAN, RUNS, {"stakes": Stakes(lambda y: y), "by": "width"}, "does not use them"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from bayes_scaling.decide._draws import Fitted, members
 from bayes_scaling.decide.information import (
     Gaussian,
     Joint,
@@ -16,8 +18,37 @@ from bayes_scaling.decide.information import (
     width_with,
 )
 
+#: Configurations per parameter of the law from which a narrow band is believed (docs/decisions.md).
+PER_PARAMETER = 3
 #: Greedy sets are built by gain over these powers of the cost; the cheapest of them is kept.
 POWERS = (1.0, 0.75, 0.5, 0.25, 0.0)
+
+
+class Few(NamedTuple):
+    """Configurations that are measured, and how many a narrow band should rest on."""
+
+    measured: int
+    needed: int
+
+    @property
+    def lacking(self) -> int:
+        """How many are to be made yet."""
+        return max(self.needed - self.measured, 0)
+
+    def __str__(self) -> str:
+        fewer = f"narrow bands from fewer than {self.needed} hold less often than they say"
+        return f"from {self.measured} configurations; {fewer}"
+
+
+ENOUGH = Few(0, 0)
+
+
+def few_of(model: Fitted, fewest: int | None) -> Few:
+    """Configurations of a table, and how many there should be: as asked, or `PER_PARAMETER`."""
+    each = [one.prepared for one, _ in members(model)]
+    parameters = max(len(one.law.parameters) for one in each)
+    needed = PER_PARAMETER * parameters if fewest is None else fewest
+    return Few(min(len(np.unique(one.measured.config)) for one in each), needed)
 
 
 def width_after(joint: Joint, known: Gaussian, chosen: Sequence[int]) -> float:

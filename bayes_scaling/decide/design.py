@@ -22,7 +22,7 @@ from bayes_scaling.decide._draws import (
 )
 from bayes_scaling.decide.candidates import Run, joint_of, read_runs_asked
 from bayes_scaling.decide.cost import Cost
-from bayes_scaling.decide.cover import cheapest
+from bayes_scaling.decide.cover import ENOUGH, Few, cheapest, few_of
 from bayes_scaling.decide.information import By
 from bayes_scaling.decide.ranking import Method, Option, Question, Step, chosen, options_of
 from bayes_scaling.decide.reading import Stakes
@@ -129,6 +129,7 @@ def next_run(
     by: By | None = None,
     stakes: Stakes | None = None,
     width: float | None = None,
+    fewest: int | None = None,
     repeats: bool = True,
     cost: Cost | None = None,
     family: str | None = None,
@@ -161,6 +162,10 @@ def next_run(
         Loss of running the target and of not doing so, in the unit of the costs.
     width : float, optional
         Instead, the cheapest batch (of at most `batch` runs) that is expected to narrow the band to this.
+    fewest : int, optional
+        With `width`: configurations that the table and the batch should have together. Narrow bands from
+        fewer hold less often than they say, so the batch is filled up by gain per cost. Default: three per
+        parameter of the law.
     repeats : bool
         Whether a candidate may be chosen more than once.
     cost : Cost, optional
@@ -193,7 +198,7 @@ def next_run(
     """
     by = check_question(
         by=by, stakes=stakes is not None, width=width, what=what, method=method, batch=batch,
-        outcomes=outcomes, least=least, least_per_cost=least_per_cost,
+        outcomes=outcomes, least=least, least_per_cost=least_per_cost, fewest=fewest,
     )  # fmt: skip
     cost = cost or Cost()
     asked: Any = {"cost": cost, "family": family, "allow_failed": allow_failed}
@@ -207,7 +212,8 @@ def next_run(
     ask = Question(joint, price, by, stake, method, outcomes, seed)
     options, close = options_of(ask, runs)
     band, notes = float(info.band(joint.outcome).mean()), []
-    order = None
+    order: list[int] = []
+    few = ENOUGH
     if width is not None:
         order, reached = cheapest(joint, price, width, most=batch, repeats=repeats)
         if not reached:
@@ -215,6 +221,11 @@ def next_run(
                 f"at most {batch} of these runs are not expected to narrow the band from {band:.3g} to "
                 f"{width:.3g}; the batch comes nearest"
             )
+        few, repeats = few_of(model, fewest), False
+        batch = min(batch, max(len(order), few.lacking))
+        if few.lacking > len(order):
+            notes.append(f"this fit is {few}")
+        few = few if band <= width else ENOUGH
     steps = chosen(ask, runs, batch, repeats=repeats, order=order)
     poor = sum(one.ess is not None and one.method == "linear" for one in options)
     if poor:
@@ -233,7 +244,7 @@ def next_run(
         width=band,
         options=options,
         batch=steps,
-        worth_it=worth(options, steps, by, least, least_per_cost, width, currency),
+        worth_it=worth(options, steps, by, least, least_per_cost, width, currency, few),
         notes=tuple(notes),
     )
 
@@ -246,13 +257,17 @@ def worth(
     least_per_cost: float = 0.0,
     width: float | None = None,
     unit: str = "",
+    few: Few = ENOUGH,
 ) -> Worth:
     """The stopping rule, over single runs and the batch as a whole.
 
     Without stakes another run is worth it if it takes off at least `least` of what is uncertain, and
     `least_per_cost` per unit of cost; with them, if it is expected to gain more than it costs. If a width is
-    asked for, what is already as narrow needs no run. ``unit`` is that of costs, for the words.
+    asked for, what is already as narrow needs no run, unless `few` says that it rests on too few. ``unit``
+    is that of costs, for the words.
     """
+    if few.lacking and steps:
+        return Worth(True, f"another run is worth it: the band is no wider than {width:g} already, but {few}")
     if not steps and width is not None:
         return Worth(False, f"another run is not worth it: the band is no wider than {width:g} already")
     each = [(f"candidate {o.number}", o.gain, o.share, o.cost) for o in options]
@@ -292,6 +307,7 @@ def check_question(
     outcomes: int = 1,
     least: float = 0.0,
     least_per_cost: float = 0.0,
+    fewest: int | None = None,
 ) -> By:
     """What is asked of `next_run`, after its contradictions were refused; ``stakes``: whether there are any.
 
@@ -316,6 +332,10 @@ def check_question(
     for name, value in (("batch", batch), ("outcomes", outcomes)):
         if not (isinstance(value, int) and value >= 1):
             raise DecisionError(f"{name} is {value!r}, expected a whole number, 1 or more")
+    if fewest is not None and (width is None or not (isinstance(fewest, int) and fewest >= 0)):
+        raise DecisionError(
+            f"fewest is {fewest!r}; expected a whole number, 0 or more, and with it the width to reach"
+        )
     for name, share in (("least", least), ("least_per_cost", least_per_cost)):
         if not 0 <= share < math.inf:
             raise DecisionError(f"{name} is {share:g}, expected 0 or more")

@@ -154,15 +154,15 @@ def options_of(ask: Question, runs: Sequence[Run]) -> tuple[tuple[Option, ...], 
 
 
 def chosen(
-    ask: Question, runs: Sequence[Run], most: int, *, repeats: bool, order: Sequence[int] | None = None
+    ask: Question, runs: Sequence[Run], most: int, *, repeats: bool, order: Sequence[int] = ()
 ) -> tuple[Step, ...]:
-    """A batch: each run by its gain per cost given those before, or in a given order.
+    """A batch: the first runs in a given order, the others each by its gain per cost given those before.
 
     It ends early when no run gains anything, or when all have been chosen and none may be repeated.
     """
     state, picked, steps = start(ask), [], []
-    for n in range(most if order is None else len(order)):
-        only = None if order is None else order[n]
+    for n in range(most):
+        only = order[n] if n < len(order) else None
         look = looked_at(ask, state, only) if n or only is not None else ask.first
         gain = (state.level - look.after) / ask.price
         if not repeats:
