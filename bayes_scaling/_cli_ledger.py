@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from bayes_scaling.report import Calibration, Ledger, Outcome, Record
+    from bayes_scaling.report._schema import Plan
 
 WIDTH = 80
 
@@ -122,14 +123,22 @@ def _plans(record: Record, quantities: Sequence[str], given: Sequence[int]) -> l
         )
     numbers = list(given) * (len(quantities) if len(given) == 1 else 1) or [1] * len(quantities)
     for quantity, number in zip(quantities, numbers, strict=True):
-        count = len(record.predicted(quantity).plans)
-        if count > 1 and not given:
+        plans = record.predicted(quantity).plans
+        if len(plans) > 1 and not given:
+            listed = "; ".join(f"{k} is {_inputs(one)}" for k, one in enumerate(plans, 1))
             raise RecordError(
-                f"the record has {count} plans of {quantity}: say which with --plan, 1 to {count}"
+                f"the record has {len(plans)} plans of {quantity}: say which with --plan; {listed}"
             )
         if list(zip(quantities, numbers, strict=True)).count((quantity, number)) > 1:
             raise RecordError(f"two outcomes of {quantity}, plan {number}: give one, or --plan for each")
     return numbers
+
+
+def _inputs(plan: Plan) -> str:
+    """Of a plan, in one line: params 70B, tokens 1.4T."""
+    from bayes_scaling.plot import brief
+
+    return ", ".join(f"{k} {brief(v) if isinstance(v, float) else v}" for k, v in plan.inputs.items())
 
 
 def _same_hash(record: Record, told: str | None) -> None:
