@@ -61,7 +61,7 @@ class Study:
 
 
 def studies() -> Iterator[Study]:
-    """The five studies."""
+    """The five studies, one of them by two routes: its models have losses in the table of another."""
     yield Study("pile_families", bs.read_runs(study("pile_families")), None, 8)
     gadre = pd.read_csv(study("gadre_downstream"))
     gadre = gadre[gadre.loss_c4_val < 5.5].rename(columns={"loss_c4_val": "loss"})
@@ -81,6 +81,14 @@ def studies() -> Iterator[Study]:
         columns=["run", "step"]
     )
     yield Study("pythia_evals", bs.read_runs(pythia), None, 8, "direct")
+    losses = pd.read_csv(study("pile_families"))[["family", "params", "loss"]].dropna().drop_duplicates()
+    final = pythia[pythia.tokens == pythia.tokens.max()].assign(params=lambda t: t.params.astype(float))
+    final = pd.merge_asof(
+        final.sort_values("params"),
+        losses.assign(family=losses.family.str.replace("-", "_")).sort_values("params"),
+        on="params", by="family", direction="nearest", tolerance=1e8,
+    )  # fmt: skip
+    yield Study("pythia_evals with losses", bs.read_runs(final), None, 8)
 
 
 def fitted_part(one: Study) -> Tasks:

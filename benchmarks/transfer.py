@@ -1,7 +1,7 @@
 """A family that is left out: what the others say of its largest run, with 0 to 3 of its small runs known.
 
     BAYES_SCALING_DATA=FOLDER python benchmarks/transfer.py [--study NAME ...] [--resume FILE]
-        [--pool 0.05 0.15]
+        [--pool 0.05 0.15] [--others 1]
 
 Every family in turn is taken for new. The other families are fitted together and give its prior
 (`bayes_scaling.transfer`); then its 0, 1, 2, 3 smallest runs update that prior, and its largest is forecast.
@@ -10,6 +10,7 @@ errors for losses). A single outcome may favour the wider of two bands although 
 often it would, were the borrowed forecast exactly right, is counted over outcomes drawn from it.
 ``--resume`` keeps finished families as JSON lines. ``--pool`` asks what other shares of
 the prior's scale would do as prior medians of the spread between families, for tight and partial pooling.
+``--others`` learns the prior from so many families, the next in the alphabet: one says nothing of the spread.
 """
 
 from __future__ import annotations
@@ -129,9 +130,12 @@ def by_chance(borrowed: np.ndarray, alone: np.ndarray) -> float:
     return float((ours > WORSE * other).mean())
 
 
-def left_out(study: Study, family: str) -> list[dict[str, Any]]:
+def left_out(study: Study, family: str, most: int | None = None) -> list[dict[str, Any]]:
     """Scores of one family's largest run, with and without transfer, for each number of known runs."""
     table = evenly(study.table, study.scale)
+    names = sorted(table["family"].unique())
+    at = names.index(family)
+    table = table[table["family"].isin([family, *[*names[at + 1 :], *names[:at]][:most]])]
     mine = (table["family"] == family).to_numpy()
     if study.response == "capability":
         table = with_capability(table, ~mine)
@@ -195,6 +199,7 @@ def main() -> None:
     parser.add_argument("--study", action="append", help="only this study; repeatable")
     parser.add_argument("--resume", type=Path, help="file that keeps finished families")
     parser.add_argument("--pool", type=float, nargs=2, metavar=("TIGHT", "PARTIAL"))
+    parser.add_argument("--others", type=int, help="families that give the prior (default: all the others)")
     options = parser.parse_args()
     if options.pool:
         layout.POOL_SCALE = {
@@ -212,7 +217,7 @@ def main() -> None:
             if (study.name, family) in done:
                 continue
             start = time.perf_counter()
-            new = left_out(study, family)
+            new = left_out(study, family, options.others)
             rows += new
             if options.resume:
                 with options.resume.open("a") as file:
