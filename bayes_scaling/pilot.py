@@ -39,7 +39,7 @@ MOST_NEWTON_STEPS = 160
 PAIRS = 4
 
 #: Modes within `SAME` nats are the same. If fewer than `AGREEING` starts find the best one, families start
-#: again, one at a time, in up to `ROUNDS` further rounds.
+#: again, one at a time or all together, in up to `ROUNDS` further rounds.
 SAME = 1.0
 AGREEING = 3
 ROUNDS = 4
@@ -123,8 +123,8 @@ def pilot_fit(potential: Callable[[Any], Any], held: Any, starts: Any, sizes: Si
 
     Newton's method with two step lengths per start, in rounds: where fewer than three agree on the best mode,
     a family may be in a wrong one, and since families are independent given the population it starts again
-    alone. Then the variational Newton iteration. Both evaluate the same number of points by the same code,
-    so that the model is compiled into the program only once.
+    alone; or all of them are, and start again together. Then the variational Newton iteration. Both evaluate
+    the same number of points by the same code, so that the model is compiled into the program only once.
 
     Parameters
     ----------
@@ -245,14 +245,19 @@ def _searched(problem: _Problem, state: _State, points: Any, found: _Local) -> _
 
 
 def _restarted(problem: _Problem, z: Any, rounds: Any) -> Any:
-    """Points (S, d): each is ``z`` with another family somewhere else; with one family, all of it."""
+    """Points (S, d): every other one is ``z`` with another family somewhere else, the others are all new.
+
+    Families that hardly differ are in a wrong mode together.
+    """
     (count, d), sizes = problem.unknown.gradient.shape, problem.sizes
     fresh = AWAY * jax.random.normal(jax.random.fold_in(problem.key, rounds), (count, d), z.dtype)
     if sizes.families < 2:
         return fresh
-    family = (rounds * count + jnp.arange(count)) % sizes.families
+    index = jnp.arange(count)
+    family = (rounds * count + index) // 2 % sizes.families
     alone = jnp.repeat(jax.nn.one_hot(family, sizes.families, dtype=bool), sizes.local, axis=1)
-    return jnp.where(jnp.pad(alone, ((0, 0), (0, sizes.population))), fresh, z)
+    moved = jnp.pad(alone, ((0, 0), (0, sizes.population))) | (index % 2 == 1)[:, None]
+    return jnp.where(moved, fresh, z)
 
 
 # The variational iteration
