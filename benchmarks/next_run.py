@@ -31,6 +31,7 @@ import pandas as pd
 import bayes_scaling as bs
 from bayes_scaling import decide
 from bayes_scaling.decide.candidates import joint_of, read_runs_asked
+from bayes_scaling.decide.cover import PER_PARAMETER
 from bayes_scaling.layout import prepare
 from bayes_scaling.posterior import Posterior, lean
 from bayes_scaling.runs import subset
@@ -47,8 +48,8 @@ MANY = bs.Settings(chains=4, warmup=300, draws=1000, most_draws=1000, target_acc
 #: Tables are padded to this, so that small studies share one program.
 LEAST_ROWS = 90
 KNOWN, BEYOND, SLACK = 8, 8.0, 1.25
-#: Runs that a narrow band has to rest on, however they were chosen: three per parameter of the law.
-FEWEST = 15
+#: Runs that a narrow band has to rest on, however they were chosen: what `next_run` asks for by default.
+FEWEST = PER_PARAMETER * len(bs.law("chinchilla").parameters)
 #: Part of a plan's cost that is spent, cheapest runs first, before the next refit.
 PART = 0.25
 #: Refits after which the rest of a plan is bought at once.
@@ -124,16 +125,14 @@ def chosen(study: Study, goal: float) -> tuple[list[int], int]:
         left = [k for k in study.allowed if k not in rows]
         if not left:
             return rows[KNOWN:], step
-        asked: Any = {
-            "width": goal, "fewest": FEWEST, "batch": len(left), "repeats": False, "method": "linear"
-        }  # fmt: skip
+        asked: Any = {"width": goal, "batch": len(left), "repeats": False, "method": "linear"}
         found = decide.next_run(
             study.fit(rows), study.target, [study.plan(k) for k in left], allow_failed=True, **asked
         )
         plan = sorted((left[one.number - 1] for one in found.batch), key=lambda k: study.flop[k])
         if not (found.batch and found.batch[-1].width <= goal):
             # no set is expected to do: what narrows the band most for its cost, one by one
-            asked |= {"width": None, "fewest": None, "batch": 4}
+            asked |= {"width": None, "batch": 4}
             found = decide.next_run(
                 study.fit(rows), study.target, [study.plan(k) for k in left], allow_failed=True, **asked
             )

@@ -745,7 +745,7 @@ def test_an_empty_ledger_is_told(home, record) -> None:
     ("arguments", "message"),
     [
         (("score", "none.json", "--outcome", "loss=1"), "there is no file 'none.json'"),
-        (("score", "record.json", "--outcome", "loss=2"), "say which with --plan; 1 is params"),
+        (("score", "record.json", "--outcome", "loss=2"), "2 plans of loss: say which with --plan; 1 is"),
         (("score", "record.json", "--outcome", "loss=2", "--plan", 3), "no plan 3 of loss; its plans are 1"),
         (("score", "record.json", "--outcome", "los=2", "--plan", 1), "did you mean 'loss'"),
         (("score", "record.json", "--outcome", "2", "--plan", 1), "expected QUANTITY=NUMBER"),
